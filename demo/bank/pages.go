@@ -1,0 +1,133 @@
+package bank
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+)
+
+//go:embed pages/*.html static/* text/*.json
+var files embed.FS
+
+const languageCookie = "__Host-bank-lang"
+
+// japan is where the bank is; the zone has no summer time, so no zone file is needed.
+var japan = time.FixedZone("JST", 9*60*60)
+
+// pages holds the templates and every sentence in every language.
+type pages struct {
+	templates map[string]*template.Template
+	texts     map[string]map[string]string
+}
+
+type frontView struct {
+	Ended bool // A session of this browser has just ended by itself.
+}
+
+type homeView struct {
+	Name           string
+	How            string
+	ACR            string
+	At             time.Time
+	Last           time.Time
+	Today          time.Time
+	Accounts       []account
+	SecurityCentre string
+}
+
+type sorryView struct {
+	Kind     string
+	LoggedIn bool
+}
+
+// page is what every template sees: the language, its texts, the path for the language switch, and the view of the page.
+type page struct {
+	Lang string
+	Name string
+	Back string
+	View any
+	text map[string]string
+}
+
+// T answers a sentence of the page's language.
+func (p page) T(key string) string { return p.text[key] }
+
+// Fill answers a sentence with one value in it.
+func (p page) Fill(key, value string) string { return strings.ReplaceAll(p.text[key], "{}", value) }
+
+// Time writes a moment in the customer's way.
+func (p page) Time(t time.Time) string { return t.In(japan).Format(p.text["format_time"]) }
+
+// Day writes a date in the customer's way.
+func (p page) Day(t time.Time) string { return t.In(japan).Format(p.text["format_day"]) }
+
+func loadPages() (*pages, error) {
+	p := &pages{templates: make(map[string]*template.Template), texts: make(map[string]map[string]string)}
+	for _, tag := range []string{"ja", "en"} {
+		raw, err := files.ReadFile("text/" + tag + ".json")
+		if err != nil {
+			return nil, err
+		}
+		var text map[string]string
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return nil, fmt.Errorf("bank: text/%s.json: %w", tag, err)
+		}
+		p.texts[tag] = text
+	}
+	for _, name := range []string{"front", "home", "goodbye", "sorry"} {
+		t, err := template.ParseFS(files, "pages/layout.html", "pages/"+name+".html")
+		if err != nil {
+			return nil, err
+		}
+		p.templates[name] = t
+	}
+	return p, nil
+}
+
+// tag answers the language of the request: the customer's choice, then what the browser asks for, then Japanese.
+func (p *pages) tag(r *http.Request) string {
+	if c, err := r.Cookie(languageCookie); err == nil {
+		if _, ok := p.texts[c.Value]; ok {
+			return c.Value
+		}
+	}
+	for wanted := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
+		tag, _, _ := strings.Cut(strings.TrimSpace(wanted), ";")
+		tag, _, _ = strings.Cut(strings.ToLower(tag), "-")
+		if _, ok := p.texts[tag]; ok {
+			return tag
+		}
+	}
+	return "ja"
+}
+
+func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name string, view any) {
+	tag := p.tag(r)
+	var b bytes.Buffer
+	if err := p.templates[name].ExecuteTemplate(&b, "layout", page{Lang: tag, Name: name, Back: r.URL.Path, View: view, text: p.texts[tag]}); err != nil {
+		http.Error(w, "500", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", tag)
+	h.Add("Vary", "Accept-Language, Cookie")
+	w.WriteHeader(status)
+	_, _ = b.WriteTo(w)
+}
+
+// static serves the style sheet and the mark; the browser may keep them for an hour.
+func (p *pages) static() http.Handler {
+	sub, _ := fs.Sub(files, "static")
+	server := http.StripPrefix("/static/", http.FileServerFS(sub))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=3600")
+		server.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,146 @@
+package authority
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/customer"
+	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+// NewCustomer is one customer as the bank hands her over. Either plain first passwords or hashes (argon2id or bcrypt) are given.
+type NewCustomer struct {
+	Ref, LoginID                           string
+	LoginPassword, ConfirmPassword         string
+	LoginPasswordHash, ConfirmPasswordHash string
+	Name, Kana, Mail, Phone                string
+	Branch, AccountType, AccountNumber     string
+	KeepPasswords                          bool // the customer has chosen them herself already, elsewhere
+}
+
+// ErrImport says what is wrong with a customer to be imported.
+type ErrImport struct{ Field, Why string }
+
+// Error names the field and the reason.
+func (e ErrImport) Error() string { return e.Field + ": " + e.Why }
+
+// CheckCustomer says whether a customer could be imported, without writing anything.
+func (a *Authority) CheckCustomer(ctx context.Context, n NewCustomer) error {
+	switch {
+	case n.Ref == "" || len(n.Ref) > 64:
+		return ErrImport{"ref", "must have 1 to 64 characters"}
+	case n.Name == "":
+		return ErrImport{"name", "is missing"}
+	case (n.LoginPassword == "") == (n.LoginPasswordHash == ""):
+		return ErrImport{"login_password", "give either the password or its hash"}
+	case (n.ConfirmPassword == "") == (n.ConfirmPasswordHash == ""):
+		return ErrImport{"confirm_password", "give either the password or its hash"}
+	case n.LoginPassword != "" && n.LoginPassword == n.ConfirmPassword:
+		return ErrImport{"confirm_password", "must differ from the login password"}
+	}
+	for field, hash := range map[string]string{"login_password_hash": n.LoginPasswordHash, "confirm_password_hash": n.ConfirmPasswordHash} {
+		if hash != "" && !strings.HasPrefix(hash, "$argon2id$v=19$") && !strings.HasPrefix(hash, "$2") {
+			return ErrImport{field, "must be an argon2id or bcrypt string"}
+		}
+	}
+	if _, err := customer.ParseAddress(n.Mail); err != nil {
+		return ErrImport{"mail", "is not a mail address"}
+	}
+	canonical, err := customer.CanonicalLoginID(n.LoginID)
+	if err != nil {
+		return ErrImport{"login_id", "must have 4 to 64 letters, digits, dots, hyphens, underscores or at signs"}
+	}
+	if _, err := a.Store.Reader().CustomerByLoginID(ctx, canonical); err == nil {
+		return ErrImport{"login_id", "is taken"}
+	} else if !errors.Is(err, store.ErrNone) {
+		return err
+	}
+	if _, err := a.Store.Reader().CustomerByRef(ctx, n.Ref); err == nil {
+		return ErrImport{"ref", "is taken"}
+	} else if !errors.Is(err, store.ErrNone) {
+		return err
+	}
+	return nil
+}
+
+// ImportCustomer takes a customer over from the bank. First passwords must be changed at the first login unless the bank says otherwise.
+func (a *Authority) ImportCustomer(ctx context.Context, n NewCustomer) error {
+	if err := a.CheckCustomer(ctx, n); err != nil {
+		return err
+	}
+	var err error
+	for _, p := range []struct{ plain, hash *string }{{&n.LoginPassword, &n.LoginPasswordHash}, {&n.ConfirmPassword, &n.ConfirmPasswordHash}} {
+		if *p.plain != "" {
+			if *p.hash, err = a.hashPassword(ctx, []byte(*p.plain)); err != nil {
+				return err
+			}
+		}
+	}
+	canonical, err := customer.CanonicalLoginID(n.LoginID)
+	if err != nil {
+		return err
+	}
+	return a.do(ctx, audit.Actor{Kind: audit.Operator}, audit.CustomerImport, func(ctx context.Context, d *deed) error {
+		id := a.newID(ident.Customer, d.now)
+		d.on(id, id)
+		err := d.InsertCustomer(ctx, db.InsertCustomerParams{ID: id, Ref: n.Ref, LoginID: canonical, Name: n.Name, Kana: n.Kana, Branch: n.Branch, AccountType: n.AccountType,
+			AccountNumber: n.AccountNumber, Phone: n.Phone, LoginPassword: n.LoginPasswordHash, LoginInitial: !n.KeepPasswords, ConfirmPassword: n.ConfirmPasswordHash,
+			ConfirmInitial: !n.KeepPasswords, State: string(customer.Active), CreatedAt: store.Micros(d.now)})
+		if err != nil {
+			return err
+		}
+		return d.InsertAddress(ctx, db.InsertAddressParams{ID: a.newID(ident.Address, d.now), Customer: id, Mail: n.Mail, State: string(customer.Usable), Since: store.Micros(d.now)})
+	})
+}
+
+// CreateAPIClient makes a system of the bank known and gives its secret, which is shown once and kept as a hash.
+func (a *Authority) CreateAPIClient(ctx context.Context, id string, scopes []string) (secret string, err error) {
+	secret = base64.RawURLEncoding.EncodeToString(a.random(32))
+	return secret, a.do(ctx, audit.Actor{Kind: audit.Operator}, audit.ClientCreate, func(ctx context.Context, d *deed) error {
+		d.on("", id)
+		return d.InsertAPIClient(ctx, db.InsertAPIClientParams{ID: id, SecretHash: hashCookie(secret), Scopes: strings.Join(scopes, " "), CreatedAt: store.Micros(d.now)})
+	})
+}
+
+// APIClient checks a system's secret and that it has the scope. The answer does not tell an unknown system from a wrong secret.
+func (a *Authority) APIClient(ctx context.Context, id, secret, scope string) (audit.Actor, error) {
+	row, err := a.Store.Reader().APIClientByID(ctx, id)
+	if err != nil && !errors.Is(err, store.ErrNone) {
+		return audit.Actor{}, err
+	}
+	if err != nil || subtle.ConstantTimeCompare(row.SecretHash, hashCookie(secret)) != 1 {
+		return audit.Actor{}, problem.New(problem.BadClient)
+	}
+	if !slices.Contains(strings.Fields(row.Scopes), scope) {
+		return audit.Actor{}, problem.New(problem.Forbidden)
+	}
+	return audit.Actor{Kind: audit.Bank, ID: id}, nil
+}
+
+// RaiseFence kills everything that was issued before now: one-time codes, registration keys, sessions, links. It is for a database that was restored
+// from a copy, so that nothing used after the copy can be used again (I-15).
+func (a *Authority) RaiseFence(ctx context.Context) error {
+	return a.do(ctx, audit.Actor{Kind: audit.Operator}, audit.FenceRaise, func(ctx context.Context, d *deed) error {
+		return d.Queries.RaiseFence(ctx, store.Micros(d.now))
+	})
+}
+
+// Ready says whether the server can decide: the database answers and the clock is not behind.
+func (a *Authority) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := a.readClock(ctx); err != nil {
+		return err
+	}
+	_, err := a.moment()
+	return err
+}

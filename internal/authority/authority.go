@@ -1,0 +1,209 @@
+// Package authority is what the server can do: one method, one change.
+//
+// Every change goes through one door, the method do: it asks the table of actors and actions whether this actor may, runs the change in one write
+// of the store, and commits rows, audit entry and outbox rows together or not at all. Everything secret that a caller sent is checked in
+// gate.go. Nothing leaves from inside a write: mail is a row of the outbox, delivered by a worker (deliver.go).
+package authority
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/policy"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/store"
+)
+
+// writeTimeout bounds one write. A customer who hangs up does not shorten it: a count must not be undone by a closed connection.
+const writeTimeout = 10 * time.Second
+
+// clockTolerance is how far our clock may fall behind what it has already shown before every door closes.
+const clockTolerance = 5 * time.Second
+
+// Bank is who the customer deals with, and where the audiences live.
+type Bank struct {
+	NameJA, NameEN string
+	LoginOrigin    string // the customer's pages, e.g. https://login.bank.example
+	TokenOrigin    string // the token app; also the issuer of tokens
+	MailFrom       string // the one sender that is announced to customers
+	Phone          string // whom to call, as printed in mails
+}
+
+// Config is what an authority is made of. All fields but Listed and Log are required.
+type Config struct {
+	Store   *store.Store
+	Keys    Keys
+	Mailer  Mailer
+	Compose Compose
+	Policy  policy.Policy
+	Bank    Bank
+	Now     func() time.Time
+	Rand    io.Reader
+	Log     *slog.Logger
+	// Listed says whether a folded password is among the leaked ones.
+	Listed func(string) bool
+	// Hashers is how many passwords are hashed at the same time; zero means one for each processor.
+	Hashers int
+}
+
+// Authority decides. It is safe for concurrent use; several may work on one PostgreSQL.
+type Authority struct {
+	Config
+	hash      *hasher
+	watermark atomic.Int64
+	unknown   string // a hash to check when there is no customer, so that time tells nothing
+}
+
+// New checks the configuration and makes an authority.
+func New(ctx context.Context, c Config) (*Authority, error) {
+	if err := c.Policy.Check(); err != nil {
+		return nil, err
+	}
+	if c.Listed == nil {
+		c.Listed = func(string) bool { return false }
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	a := &Authority{Config: c, hash: newHasher(c.Hashers)}
+	var err error
+	if a.unknown, err = a.hashPassword(ctx, []byte("no customer has this one")); err != nil {
+		return nil, err
+	}
+	return a, a.readClock(ctx)
+}
+
+// moment is the time of one deed. It fails when the clock stands behind what it has already shown: whatever lives by time is then not decided
+// at all.
+func (a *Authority) moment() (time.Time, error) {
+	now := a.Now().UTC().Truncate(time.Microsecond)
+	if now.UnixMicro() < a.watermark.Load()-clockTolerance.Microseconds() {
+		return time.Time{}, problem.New(problem.Unavailable)
+	}
+	return now, nil
+}
+
+// deed is one change with its moment and its entry.
+type deed struct {
+	*store.Tx
+	a      *Authority
+	now    time.Time
+	by     audit.Actor
+	action audit.Action
+
+	customer, object string
+	detail           map[string]string
+	kept             error
+}
+
+// on says whom and what the deed is about, for its entry.
+func (d *deed) on(customer, object string) { d.customer, d.object = customer, object }
+
+// refuse ends the deed with a refusal but keeps what it has written so far, such as the count of wrong codes. To refuse and undo, return the
+// refusal itself.
+func (d *deed) refuse(err error) error {
+	d.kept = err
+	return nil
+}
+
+// also writes a further entry in the same write, for a deed that moves more than one thing. The server is its actor.
+func (d *deed) also(ctx context.Context, action audit.Action, object string) error {
+	by := d.by
+	if !audit.May(by.Kind, action) {
+		by.Kind, by.ID = audit.Server, ""
+	}
+	return d.Record(ctx, audit.Entry{ID: d.a.newID(ident.Entry, d.now), At: d.now, Actor: by, Action: action, Customer: d.customer, Object: object, Outcome: audit.Done})
+}
+
+// do is the one door through which anything is changed. What f writes and the audit entry are committed together or not at all. If f returns a
+// refusal, its work is undone and the refusal alone is written down. f may run more than once.
+func (a *Authority) do(ctx context.Context, by audit.Actor, action audit.Action, f func(ctx context.Context, d *deed) error) error {
+	now, err := a.moment()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	last := &deed{a: a, now: now, by: by, action: action}
+	if !audit.May(by.Kind, action) {
+		return a.writeRefusal(ctx, last, problem.New(problem.Forbidden))
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		d := &deed{Tx: tx, a: a, now: now, by: by, action: action}
+		last = d
+		if err := f(ctx, d); err != nil {
+			return err
+		}
+		return tx.Record(ctx, d.entry(d.kept))
+	})
+	switch {
+	case err == nil:
+		return last.kept
+	case problem.KindOf(err) != "":
+		return a.writeRefusal(ctx, last, err)
+	case errors.Is(err, store.ErrConflict):
+		return a.writeRefusal(ctx, last, problem.New(problem.Conflict))
+	case errors.Is(err, store.ErrUnknown):
+		a.Log.Error("outcome of a write is unknown", "action", action, "err", err)
+		return problem.New(problem.Unavailable)
+	}
+	return fmt.Errorf("%s: %w", action, err)
+}
+
+// entry is the line of the trail for this deed.
+func (d *deed) entry(refusal error) audit.Entry {
+	e := audit.Entry{ID: d.a.newID(ident.Entry, d.now), At: d.now, Actor: d.by, Action: d.action, Customer: d.customer, Object: d.object, Outcome: audit.Done, Detail: d.detail}
+	if refusal != nil {
+		e.Outcome, e.Reason = audit.Refused, string(problem.KindOf(refusal))
+	}
+	return e
+}
+
+// writeRefusal leaves a trace of a refusal whose own write was undone. If even that fails, the caller gets the failure and not the refusal: no refusal
+// without a trace.
+func (a *Authority) writeRefusal(ctx context.Context, d *deed, refusal error) error {
+	if err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Record(ctx, d.entry(refusal)) }); err != nil {
+		return fmt.Errorf("writing down a refusal: %w", err)
+	}
+	return refusal
+}
+
+// newID makes an identifier.
+func (a *Authority) newID(kind string, now time.Time) string {
+	return ident.New(kind, now, [10]byte(a.random(10)))
+}
+
+// random gives n bytes of randomness. A source that fails is fatal: there is nothing safe to go on with (R-010: a short read must not leave zeroes).
+func (a *Authority) random(n int) []byte {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(a.Rand, b); err != nil {
+		panic("authority: no randomness: " + err.Error())
+	}
+	return b
+}
+
+// randomBelow gives an unpredictable number from 0 to n-1, for the spread of retries.
+func (a *Authority) randomBelow(n int64) int64 {
+	if n <= 0 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(a.random(8)) % uint64(n)) //nolint:gosec // n is positive
+}
+
+// readClock takes over the latest time that any node has written down.
+func (a *Authority) readClock(ctx context.Context) error {
+	f, err := a.Store.Reader().Fence(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the clock's watermark: %w", err)
+	}
+	a.watermark.Store(max(a.watermark.Load(), f.Watermark))
+	return nil
+}

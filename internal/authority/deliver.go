@@ -1,0 +1,211 @@
+package authority
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/customer"
+	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+const (
+	deliverLease = 30 * time.Second // how long one attempt at delivery may take before another node may try
+	deliverBatch = 16
+	retryFirst   = time.Second
+	retryLongest = 5 * time.Minute
+)
+
+// Deliver runs the outbox worker until ctx ends: what a write put into the outbox leaves the house here, is tried again when the other side is down, and
+// is dropped when what it says has expired (R-115).
+func (a *Authority) Deliver(ctx context.Context) error {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := a.DeliverDue(ctx); err != nil && ctx.Err() == nil {
+			a.Log.Error("delivering the outbox", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// DeliverDue delivers what is due now, once, and says how many messages it took up.
+func (a *Authority) DeliverDue(ctx context.Context) (int, error) {
+	now, err := a.moment()
+	if err != nil {
+		return 0, err
+	}
+	due, err := a.Store.Reader().DueOutbox(ctx, db.DueOutboxParams{DueAt: store.Micros(now), Limit: deliverBatch})
+	if err != nil {
+		return 0, err
+	}
+	for _, row := range due {
+		var mine bool
+		err := a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+			mine, err = store.Once(tx.LeaseOutbox(ctx, db.LeaseOutboxParams{ID: row.ID, LeaseUntil: store.Micros(now.Add(deliverLease)), LeaseUntil_2: store.Micros(now)}))
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+		if mine {
+			row.Tries++
+			if err := a.deliver(ctx, row, now); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return len(due), nil
+}
+
+func (a *Authority) deliver(ctx context.Context, row db.Outbox, now time.Time) error {
+	if store.Micros(now) >= row.ExpiresAt {
+		return a.endDelivery(ctx, row, now, "dropped", "expired")
+	}
+	address, err := a.Store.Reader().AddressByID(ctx, row.Address)
+	if err != nil {
+		return err
+	}
+	plain, err := a.Keys.Open("outbox", "outbox.sealed|"+row.ID, row.Sealed)
+	if err != nil {
+		return a.endDelivery(ctx, row, now, "dead", "unreadable")
+	}
+	var values map[string]string
+	if err := json.Unmarshal(plain, &values); err != nil {
+		return a.endDelivery(ctx, row, now, "dead", "unreadable")
+	}
+	subject, body, err := a.Compose(row.Topic, values)
+	if err != nil {
+		a.Log.Error("composing a mail", "topic", row.Topic, "err", err)
+		return a.endDelivery(ctx, row, now, "dead", "no words")
+	}
+	sendCtx, cancel := context.WithTimeout(ctx, deliverLease-5*time.Second)
+	defer cancel()
+	err = a.Mailer.Send(sendCtx, Mail{ID: row.ID, To: address.Mail, Subject: subject, Body: body, Date: store.Time(row.CreatedAt)})
+	switch {
+	case err == nil:
+		return a.endDelivery(ctx, row, now, "sent", "")
+	case errors.Is(err, ErrBounced):
+		return a.bounced(ctx, row, now)
+	}
+	a.Log.Warn("a mail was not taken and is tried again", "id", row.ID, "topic", row.Topic, "tries", row.Tries)
+	wait := min(retryLongest, retryFirst<<min(row.Tries-1, 20))
+	wait = wait/2 + time.Duration(a.randomBelow(int64(wait/2)+1)) // spread, so that a mail server that comes back is not overrun
+	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.RetryOutbox(ctx, db.RetryOutboxParams{ID: row.ID, DueAt: store.Micros(now.Add(wait)), Reason: "not taken", Tries: row.Tries})
+		return err
+	})
+}
+
+func (a *Authority) endDelivery(ctx context.Context, row db.Outbox, now time.Time, state, reason string) error {
+	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.EndOutbox(ctx, db.EndOutboxParams{ID: row.ID, State: state, EndedAt: store.Micros(now), Reason: reason, Tries: row.Tries, Sealed: []byte{}})
+		return err
+	})
+}
+
+// bounced marks the address, so that the page can say so and offer its correction (M-11).
+func (a *Authority) bounced(ctx context.Context, row db.Outbox, now time.Time) error {
+	return a.do(ctx, audit.Actor{Kind: audit.Server}, audit.AddressBounce, func(ctx context.Context, d *deed) error {
+		d.on(row.Customer, row.Address)
+		if _, err := d.EndOutbox(ctx, db.EndOutboxParams{ID: row.ID, State: "dead", EndedAt: store.Micros(now), Reason: "bounced", Tries: row.Tries, Sealed: []byte{}}); err != nil {
+			return err
+		}
+		at, err := d.AddressByID(ctx, row.Address)
+		if err != nil || at.State != string(customer.Usable) {
+			return err
+		}
+		_, err = d.SetAddressState(ctx, db.SetAddressStateParams{ID: row.Address, State: string(customer.Bounced)})
+		return err
+	})
+}
+
+// lease takes or keeps the right to run a worker that must run once among all nodes.
+func (a *Authority) lease(ctx context.Context, name, owner string, now time.Time, life time.Duration) (mine bool, err error) {
+	err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		mine, err = store.Once(tx.TakeLease(ctx, db.TakeLeaseParams{Name: name, Owner: owner, UntilAt: store.Micros(now.Add(life)), Now: store.Micros(now)}))
+		return err
+	})
+	return mine, err
+}
+
+// Sweep runs the worker for what ends by the clock, until ctx ends. Nothing depends on it: every use checks the time itself; it only writes down what has ended.
+func (a *Authority) Sweep(ctx context.Context) error {
+	owner := a.newID(ident.Entry, a.Now())
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	for {
+		if err := a.sweepOnce(ctx, owner); err != nil && ctx.Err() == nil {
+			a.Log.Error("sweeping", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *Authority) sweepOnce(ctx context.Context, owner string) error {
+	if err := a.readClock(ctx); err != nil {
+		return err
+	}
+	now, err := a.moment()
+	if err != nil {
+		return errors.New("the clock stands behind what it has shown before; every door is closed until it is right or `inkan admin clock` is used")
+	}
+	if err := a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.RaiseWatermark(ctx, store.Micros(now)) }); err != nil {
+		return err
+	}
+	if mine, err := a.lease(ctx, "sweep", owner, now, 10*time.Second); err != nil || !mine {
+		return err
+	}
+	return a.SweepDue(ctx)
+}
+
+// SweepDue writes down what has ended by now, once.
+func (a *Authority) SweepDue(ctx context.Context) error {
+	now, err := a.moment()
+	if err != nil {
+		return err
+	}
+	clock := audit.Actor{Kind: audit.Clock}
+	enrolments, err := a.Store.Reader().ExpiredEnrolments(ctx, db.ExpiredEnrolmentsParams{ExpiresAt: store.Micros(now), Limit: 100})
+	if err != nil {
+		return err
+	}
+	for _, row := range enrolments {
+		err := a.do(ctx, clock, audit.EnrolmentExpire, func(ctx context.Context, d *deed) error {
+			d.on(row.Customer, row.ID)
+			return d.endEnrolment(ctx, store.Enrolment(row), "expire")
+		})
+		if err != nil {
+			return err
+		}
+	}
+	tokens, err := a.Store.Reader().ExpiredTokens(ctx, db.ExpiredTokensParams{ExpiresAt: store.Micros(now), Limit: 100})
+	if err != nil {
+		return err
+	}
+	for _, row := range tokens {
+		err := a.do(ctx, clock, audit.TokenExpire, func(ctx context.Context, d *deed) error {
+			d.on(row.Customer, row.ID)
+			return store.Must(d.SetTokenState(ctx, db.SetTokenStateParams{ID: row.ID, State: "expired", State_2: "active"}))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
+		day := store.Micros(now.Add(-24 * time.Hour))
+		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day))
+	})
+}

@@ -1,0 +1,424 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/customer"
+	"github.com/inkan-auth/inkan/internal/domain/enrolment"
+	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/token"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+// TokenView is all that a customer may see of her token and of the course towards one.
+type TokenView struct {
+	Token        *token.Token // in use, locked, suspended or expired; nil where there is none
+	Enrolment    *enrolment.Enrolment
+	Phone        string // platform of the phone that registered, while the enrolment waits for the start of use
+	Address      customer.Address
+	Mail         MailState
+	DownloadsNow int       // registrations that count now
+	Reapply      time.Time // zero, or when the next application is possible
+}
+
+// MailState is what became of the latest mail to the customer of its kind.
+type MailState struct {
+	State  string // waiting, sent, dropped, dead; empty where there was none
+	At     time.Time
+	Reason string // "bounced" where the address does not exist
+}
+
+// TokenOf gives the customer's token and enrolment as they are now.
+func (a *Authority) TokenOf(ctx context.Context, s Session) (TokenView, error) {
+	now, err := a.moment()
+	if err != nil {
+		return TokenView{}, err
+	}
+	q := a.Store.Reader()
+	c, err := a.customer(ctx, s.Customer)
+	if err != nil {
+		return TokenView{}, err
+	}
+	v := TokenView{}
+	if c.ReapplyAt.After(now) {
+		v.Reapply = c.ReapplyAt
+	}
+	if row, err := q.CurrentToken(ctx, s.Customer); err == nil {
+		t := store.Token(row)
+		t.State = t.ShownState(now)
+		v.Token = &t
+	} else if !errors.Is(err, store.ErrNone) {
+		return v, err
+	}
+	n, err := q.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: s.Customer, RegisteredAt: store.Micros(now.Add(-a.Policy.DownloadWindow))})
+	if err != nil {
+		return v, err
+	}
+	v.DownloadsNow = int(n)
+	addresses, err := q.AddressesOf(ctx, s.Customer)
+	if err != nil || len(addresses) == 0 {
+		return v, err
+	}
+	v.Address = store.Address(addresses[len(addresses)-1])
+	if row, err := q.OpenEnrolment(ctx, s.Customer); err == nil && store.Time(row.ExpiresAt).After(now) {
+		e := store.Enrolment(row)
+		v.Enrolment = &e
+		if e.Token != "" {
+			t, err := q.TokenByID(ctx, e.Token)
+			if err != nil {
+				return v, err
+			}
+			v.Phone = t.Platform
+		}
+	} else if err != nil && !errors.Is(err, store.ErrNone) {
+		return v, err
+	}
+	topics := []string{"registration_number", "address_test"}
+	var latest db.Outbox
+	for _, topic := range topics {
+		if m, err := q.LatestOutbox(ctx, db.LatestOutboxParams{Customer: s.Customer, Topic: topic}); err == nil && m.CreatedAt > latest.CreatedAt {
+			latest = m
+		} else if err != nil && !errors.Is(err, store.ErrNone) {
+			return v, err
+		}
+	}
+	if latest.ID != "" {
+		v.Mail = MailState{State: latest.State, At: store.Time(max(latest.CreatedAt, latest.EndedAt)), Reason: latest.Reason}
+	}
+	return v, nil
+}
+
+// Apply orders a token: the registration number goes to the address on file, the registration key waits to be shown (M-06). A second click finds the
+// application that the first one made and is told so.
+func (a *Authority) Apply(ctx context.Context, s Session, confirm []byte) error {
+	c, err := a.applicant(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := a.checkPassword(ctx, s.Actor(), audit.TokenApply, c, confirmPassword, confirm); err != nil {
+		return err
+	}
+	return a.do(ctx, s.Actor(), audit.TokenApply, func(ctx context.Context, d *deed) error {
+		id := a.newID(ident.Enrolment, d.now)
+		d.on(c.ID, id)
+		if inUse, err := d.tokenInUse(ctx, c.ID); err != nil || inUse {
+			return orKind(err, problem.TokenInUse)
+		}
+		if open, err := d.OpenEnrolment(ctx, c.ID); err == nil {
+			if store.Time(open.ExpiresAt).After(d.now) {
+				return problem.New(problem.EnrolmentOpen, "ordered", store.Time(open.OrderedAt))
+			}
+			if err := d.endEnrolment(ctx, store.Enrolment(open), enrolment.Expire); err != nil {
+				return err
+			}
+		} else if !errors.Is(err, store.ErrNone) {
+			return err
+		}
+		now, err := d.CustomerByID(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		if until := store.Time(now.ReapplyAt); until.After(d.now) {
+			return problem.New(problem.WaitingTime, "until", until)
+		}
+		n, err := d.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: c.ID, RegisteredAt: store.Micros(d.now.Add(-a.Policy.DownloadWindow))})
+		if err != nil {
+			return err
+		}
+		if int(n) >= a.Policy.Downloads {
+			return problem.New(problem.DownloadsUsedUp, "limit", a.Policy.Downloads)
+		}
+		addresses, err := d.AddressesOf(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		if len(addresses) == 0 {
+			return problem.New(problem.AddressRefused)
+		}
+		address := store.Address(addresses[len(addresses)-1])
+		key, sealed, err := a.makeKey(id)
+		if err != nil {
+			return err
+		}
+		number := enrolment.Digits([16]byte(a.random(16)), enrolment.NumberDigits)
+		numberSealed, err := a.Keys.Seal("enrolment", "enrolment.number|"+id, []byte(number))
+		if err != nil {
+			return err
+		}
+		// Two open enrolments with one number cannot be; the unique index sends us round again with another one.
+		err = d.InsertEnrolment(ctx, db.InsertEnrolmentParams{ID: id, Customer: c.ID, Address: address.ID, KeySealed: sealed, KeyTypedMac: a.codeMAC(key.Typed),
+			KeySecretMac: a.codeMAC(key.Secret), KeyExpiresAt: store.Micros(d.now.Add(a.Policy.RegistrationKeyLife)), NumberSealed: numberSealed,
+			NumberMac: a.codeMAC(number), OrderedAt: store.Micros(d.now), OrderedDevice: s.Device, OrderedSource: s.Source,
+			ExpiresAt: store.Micros(d.now.Add(a.Policy.EnrolmentLife)), RequestHash: []byte{}})
+		if err != nil {
+			return err
+		}
+		return d.mailNumber(ctx, address, number, d.now, s.Device, d.now.Add(a.Policy.EnrolmentLife))
+	})
+}
+
+// applicant is the customer of a session that may apply: first passwords changed, nothing owed but the token itself.
+func (a *Authority) applicant(ctx context.Context, s Session) (customer.Customer, error) {
+	step, err := a.NextStep(ctx, s)
+	if err != nil {
+		return customer.Customer{}, err
+	}
+	if step != StepDone && step != StepApply {
+		return customer.Customer{}, problem.New(problem.StepUp)
+	}
+	return a.customer(ctx, s.Customer)
+}
+
+// tokenInUse says whether a token stands in the way of another application, or a code is owed.
+func (d *deed) tokenInUse(ctx context.Context, customerID string) (bool, error) {
+	t, err := d.CurrentToken(ctx, customerID)
+	if errors.Is(err, store.ErrNone) {
+		return false, nil
+	}
+	return err == nil && owes(token.State(t.State)), err
+}
+
+// codeMAC is how registration keys and numbers are kept: a plain hash of a few digits could be searched.
+func (a *Authority) codeMAC(code string) []byte { return a.Keys.MAC("registration", []byte(code)) }
+
+// makeKey makes a registration key and its sealed form. Both forms are sealed together so that a reload shows the same key again.
+func (a *Authority) makeKey(id string) (enrolment.Key, []byte, error) {
+	key := enrolment.MakeKey([16]byte(a.random(16)), [16]byte(a.random(16)))
+	sealed, err := a.Keys.Seal("enrolment", "enrolment.key|"+id, []byte(key.Secret+" "+key.Typed))
+	return key, sealed, err
+}
+
+// KeyView is a registration key as the bank's screen shows it.
+type KeyView struct {
+	Link    string // for the QR and for the same phone
+	Typed   string // 16 digits
+	Expires time.Time
+}
+
+// RegistrationKey shows the key of the open enrolment. While a key lives, a reload and a second tab show the same one; when it has expired, or when the
+// customer asks for it, a new one takes its place, so that one is alive at a time.
+func (a *Authority) RegistrationKey(ctx context.Context, s Session, renew bool) (KeyView, error) {
+	now, err := a.moment()
+	if err != nil {
+		return KeyView{}, err
+	}
+	if _, err := a.applicant(ctx, s); err != nil {
+		return KeyView{}, err
+	}
+	row, err := a.openOrder(ctx, s, now)
+	if err != nil {
+		return KeyView{}, err
+	}
+	if expires := store.Time(row.KeyExpiresAt); !renew && expires.After(now) {
+		b, err := a.Keys.Open("enrolment", "enrolment.key|"+row.ID, row.KeySealed)
+		if err != nil {
+			return KeyView{}, err
+		}
+		secret, typed, _ := strings.Cut(string(b), " ")
+		return a.keyView(row.ID, enrolment.Key{Secret: secret, Typed: typed}, expires), nil
+	}
+	var view KeyView
+	err = a.do(ctx, s.Actor(), audit.KeyShow, func(ctx context.Context, d *deed) error {
+		d.on(s.Customer, row.ID)
+		row, err := d.OpenEnrolment(ctx, s.Customer)
+		if errors.Is(err, store.ErrNone) || err == nil && row.State != string(enrolment.Ordered) {
+			return problem.New(problem.EnrolmentNone)
+		}
+		if err != nil {
+			return err
+		}
+		key, sealed, err := a.makeKey(row.ID)
+		if err != nil {
+			return err
+		}
+		expires := d.now.Add(a.Policy.RegistrationKeyLife)
+		view = a.keyView(row.ID, key, expires)
+		return store.Must(d.SetRegistrationKey(ctx, db.SetRegistrationKeyParams{ID: row.ID, KeySealed: sealed, KeyTypedMac: a.codeMAC(key.Typed),
+			KeySecretMac: a.codeMAC(key.Secret), KeyExpiresAt: store.Micros(expires), Version: row.Version}))
+	})
+	return view, err
+}
+
+func (a *Authority) keyView(id string, key enrolment.Key, expires time.Time) KeyView {
+	return KeyView{Link: enrolment.Link(a.Bank.TokenOrigin, id, key.Secret, a.Keys.Issuer().RootThumbprint), Typed: key.Typed, Expires: expires}
+}
+
+// openOrder is the enrolment that still waits for a phone.
+func (a *Authority) openOrder(ctx context.Context, s Session, now time.Time) (db.Enrolment, error) {
+	row, err := a.Store.Reader().OpenEnrolment(ctx, s.Customer)
+	if errors.Is(err, store.ErrNone) || err == nil && (row.State != string(enrolment.Ordered) || !store.Time(row.ExpiresAt).After(now)) {
+		return row, problem.New(problem.EnrolmentNone)
+	}
+	return row, err
+}
+
+// ResendNumber mails the registration number again: the same one, so that a mail which was only late does no harm.
+func (a *Authority) ResendNumber(ctx context.Context, s Session) error {
+	return a.do(ctx, s.Actor(), audit.NumberResend, func(ctx context.Context, d *deed) error {
+		row, err := d.orderOf(ctx, s)
+		if err != nil {
+			return err
+		}
+		if err := d.notTooSoon(ctx, s.Customer, "registration_number"); err != nil {
+			return err
+		}
+		number, err := a.Keys.Open("enrolment", "enrolment.number|"+row.ID, row.NumberSealed)
+		if err != nil {
+			return err
+		}
+		address, err := d.AddressByID(ctx, row.Address)
+		if err != nil {
+			return err
+		}
+		return d.mailNumber(ctx, store.Address(address), string(number), store.Time(row.OrderedAt), row.OrderedDevice, store.Time(row.ExpiresAt))
+	})
+}
+
+// orderOf is openOrder inside a deed.
+func (d *deed) orderOf(ctx context.Context, s Session) (db.Enrolment, error) {
+	d.on(s.Customer, "")
+	row, err := d.OpenEnrolment(ctx, s.Customer)
+	if errors.Is(err, store.ErrNone) || err == nil && (row.State != string(enrolment.Ordered) || !store.Time(row.ExpiresAt).After(d.now)) {
+		return row, problem.New(problem.EnrolmentNone)
+	}
+	d.object = row.ID
+	return row, err
+}
+
+// notTooSoon keeps a button that is pressed again and again from filling a mailbox.
+func (d *deed) notTooSoon(ctx context.Context, customerID, topic string) error {
+	last, err := d.LatestOutbox(ctx, db.LatestOutboxParams{Customer: customerID, Topic: topic})
+	if errors.Is(err, store.ErrNone) {
+		return nil
+	}
+	if wait := store.Time(last.CreatedAt).Add(d.a.Policy.MailInterval).Sub(d.now); err == nil && wait > 0 {
+		return problem.New(problem.MailTooSoon, "retry_after", int(wait/time.Second)+1)
+	}
+	return err
+}
+
+// TestAddress sends a mail that says nothing but that it arrived (M-11).
+func (a *Authority) TestAddress(ctx context.Context, s Session) error {
+	return a.do(ctx, s.Actor(), audit.AddressTest, func(ctx context.Context, d *deed) error {
+		d.on(s.Customer, "")
+		if err := d.notTooSoon(ctx, s.Customer, "address_test"); err != nil {
+			return err
+		}
+		addresses, err := d.AddressesOf(ctx, s.Customer)
+		if err != nil || len(addresses) == 0 {
+			return orKind(err, problem.AddressRefused)
+		}
+		return d.mail(ctx, store.Address(addresses[len(addresses)-1]), "address_test", nil, d.now.Add(time.Hour))
+	})
+}
+
+// CorrectAddress replaces the address on file, with the confirmation password. Where mail to the old one has bounced nobody reads it, and the open application
+// goes on with the new one at once. Otherwise the old address is what keeps a thief with both passwords out: it is told, the
+// application is withdrawn, and the new address can be used after the waiting time.
+func (a *Authority) CorrectAddress(ctx context.Context, s Session, confirm []byte, mail string) (atOnce bool, err error) {
+	mail, err = customer.ParseAddress(mail)
+	if err != nil {
+		return false, problem.New(problem.AddressRefused)
+	}
+	c, err := a.applicant(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	if err := a.checkPassword(ctx, s.Actor(), audit.AddressCorrect, c, confirmPassword, confirm); err != nil {
+		return false, err
+	}
+	err = a.do(ctx, s.Actor(), audit.AddressCorrect, func(ctx context.Context, d *deed) error {
+		if inUse, err := d.tokenInUse(ctx, c.ID); err != nil || inUse {
+			return orKind(err, problem.TokenInUse) // with a token in use an address is changed by its approval, never this way
+		}
+		addresses, err := d.AddressesOf(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		d.on(c.ID, "")
+		atOnce = len(addresses) == 0
+		for _, row := range addresses {
+			old := store.Address(row)
+			if old.Mail == mail {
+				return problem.New(problem.AddressRefused)
+			}
+			atOnce = old.State == customer.Bounced
+			if !atOnce {
+				if err := d.mail(ctx, old, "address_corrected", nil, d.now.Add(a.Policy.NoticeLife)); err != nil {
+					return err
+				}
+			}
+			if _, err := d.SetAddressState(ctx, db.SetAddressStateParams{ID: old.ID, State: string(customer.Retired)}); err != nil {
+				return err
+			}
+		}
+		next := customer.Address{ID: a.newID(ident.Address, d.now), Customer: c.ID, Mail: mail, State: customer.Usable, Since: d.now}
+		d.object = next.ID
+		if err := d.InsertAddress(ctx, db.InsertAddressParams{ID: next.ID, Customer: c.ID, Mail: mail, State: string(next.State), Since: store.Micros(d.now)}); err != nil {
+			return err
+		}
+		open, err := d.OpenEnrolment(ctx, c.ID)
+		if err != nil && !errors.Is(err, store.ErrNone) {
+			return err
+		}
+		if atOnce && err == nil && open.State == string(enrolment.Ordered) {
+			number := enrolment.Digits([16]byte(a.random(16)), enrolment.NumberDigits)
+			sealed, err := a.Keys.Seal("enrolment", "enrolment.number|"+open.ID, []byte(number))
+			if err != nil {
+				return err
+			}
+			if err := store.Must(d.SetEnrolmentAddress(ctx, db.SetEnrolmentAddressParams{ID: open.ID, Address: next.ID, NumberSealed: sealed, NumberMac: a.codeMAC(number), Version: open.Version})); err != nil {
+				return err
+			}
+			return d.mailNumber(ctx, next, number, store.Time(open.OrderedAt), open.OrderedDevice, store.Time(open.ExpiresAt))
+		}
+		if atOnce {
+			return nil
+		}
+		if err == nil {
+			if err := d.endEnrolment(ctx, store.Enrolment(open), enrolment.Cancel); err != nil {
+				return err
+			}
+		}
+		return d.SetReapply(ctx, db.SetReapplyParams{ID: c.ID, ReapplyAt: store.Micros(d.now.Add(a.Policy.AddressDelay))})
+	})
+	return atOnce, err
+}
+
+// CancelEnrolment withdraws the open application; a phone that has registered already becomes worthless.
+func (a *Authority) CancelEnrolment(ctx context.Context, s Session) error {
+	return a.do(ctx, s.Actor(), audit.TokenCancel, func(ctx context.Context, d *deed) error {
+		d.on(s.Customer, "")
+		row, err := d.OpenEnrolment(ctx, s.Customer)
+		if errors.Is(err, store.ErrNone) {
+			return problem.New(problem.EnrolmentNone)
+		}
+		if err != nil {
+			return err
+		}
+		d.object = row.ID
+		return d.endEnrolment(ctx, store.Enrolment(row), enrolment.Cancel)
+	})
+}
+
+// endEnrolment moves an enrolment to one of its ends and revokes the token that hangs on it.
+func (d *deed) endEnrolment(ctx context.Context, e enrolment.Enrolment, on enrolment.Event) error {
+	to, ok := enrolment.Life.Next(e.State, on)
+	if !ok {
+		return problem.New(problem.Conflict)
+	}
+	if err := store.Must(d.EndEnrolment(ctx, db.EndEnrolmentParams{ID: e.ID, State: string(to), EndedAt: store.Micros(d.now), State_2: string(e.State)})); err != nil {
+		return err
+	}
+	if e.Token == "" {
+		return nil
+	}
+	end, _ := token.Life.Next(token.Keyed, token.Lapse)
+	return store.Must(d.SetTokenState(ctx, db.SetTokenStateParams{ID: e.Token, State: string(end), EndedAt: store.Micros(d.now), State_2: string(token.Keyed)}))
+}

@@ -1,0 +1,275 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/customer"
+	"github.com/inkan-auth/inkan/internal/domain/otp"
+	"github.com/inkan-auth/inkan/internal/domain/password"
+	"github.com/inkan-auth/inkan/internal/domain/policy"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/token"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+// factor is one thing a customer proves herself with. Counters belong to the customer and the factor, never to a session or a page.
+type factor string
+
+const (
+	loginPassword   factor = "login_password"
+	confirmPassword factor = "confirm_password"
+	oneTimePassword factor = "otp"
+)
+
+// strangers is the lane of browsers that were never seen; each known browser has a lane of its own.
+const strangers = "stranger"
+
+// takeTry counts a failed try before the secret is looked at, in a write of its own that no error path undoes. It gives how many there are now, or
+// refuses because the factor is blocked. Success gives them all back (clearTries).
+//
+// The fifth try sets the block as it is taken, so that a sixth one that comes at the same moment finds the door closed: never more than five
+// secrets are evaluated in one round, however many arrive together.
+func takeTry(ctx context.Context, q *db.Queries, p policy.Policy, now time.Time, customerID string, f factor, lane string) (int, error) {
+	hard := p.TriesForLife
+	if f == oneTimePassword {
+		hard = p.OTPTriesToLock
+	}
+	row, err := q.ReserveTry(ctx, db.ReserveTryParams{Customer: customerID, Factor: string(f), Lane: lane, Every: int64(p.TriesPerBlock), Base: p.BlockFirst.Microseconds(),
+		Cap: p.BlockLongest.Microseconds(), Now: store.Micros(now), Hard: int64(hard)})
+	if err == nil {
+		return int(row.Tries), nil
+	}
+	if !errors.Is(err, store.ErrNone) {
+		return 0, err
+	}
+	at, err := q.AttemptOf(ctx, db.AttemptOfParams{Customer: customerID, Factor: string(f), Lane: lane})
+	if err != nil {
+		return 0, err
+	}
+	if int(at.Tries) >= hard {
+		if f == oneTimePassword {
+			return 0, problem.New(problem.OTPLocked)
+		}
+		return 0, problem.New(problem.FactorBlocked, "factor", string(f))
+	}
+	return 0, problem.New(problem.FactorBlocked, "factor", string(f), "until", store.Time(at.BlockedUntil))
+}
+
+func clearTries(ctx context.Context, q *db.Queries, customerID string, f factor, lane string) error {
+	return q.ClearTries(ctx, db.ClearTriesParams{Customer: customerID, Factor: string(f), Lane: lane})
+}
+
+// left is how many tries remain before the next block, after n were taken.
+func left(p policy.Policy, n int) int { return (p.TriesPerBlock - n%p.TriesPerBlock) % p.TriesPerBlock }
+
+// checkPassword is the gate for a password inside a session: confirmation password, or login password when it is changed. It takes the try, hashes with no
+// write open, and gives the try back when the password is right.
+func (a *Authority) checkPassword(ctx context.Context, by audit.Actor, action audit.Action, c customer.Customer, f factor, given []byte) error {
+	now, err := a.moment()
+	if err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	const lane = "" // inside a session the customer is known: one lane for all of her browsers
+	var n int
+	err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		n, err = takeTry(ctx, tx.Queries, a.Policy, now, c.ID, f, lane)
+		return err
+	})
+	if err == nil {
+		stored, kind := c.ConfirmPassword, problem.ConfirmRefused
+		if f == loginPassword {
+			stored, kind = c.LoginPassword, problem.PasswordRefused
+		}
+		var ok bool
+		if ok, _, err = a.verifyPassword(ctx, given, stored); err == nil && ok {
+			return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error { return clearTries(ctx, tx.Queries, c.ID, f, lane) })
+		}
+		switch {
+		case err != nil: // nothing was looked at, so nothing was tried
+			return errors.Join(err, a.giveBack(ctx, c.ID, f, lane))
+		case left(a.Policy, n) == 0:
+			err = a.blockedNow(ctx, c.ID, f, lane)
+		default:
+			err = problem.New(kind, "tries_left", left(a.Policy, n))
+		}
+	}
+	if problem.KindOf(err) == "" {
+		return err
+	}
+	return a.writeRefusal(ctx, &deed{a: a, now: now, by: by, action: action, customer: c.ID}, err)
+}
+
+// giveBack returns a try that was taken and never used.
+func (a *Authority) giveBack(ctx context.Context, customerID string, f factor, lane string) error {
+	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
+		return tx.GiveBackTry(ctx, a.giveBackParams(customerID, f, lane))
+	})
+}
+
+func (a *Authority) giveBackParams(customerID string, f factor, lane string) db.GiveBackTryParams {
+	return db.GiveBackTryParams{Customer: customerID, Factor: string(f), Lane: lane, Every: int64(a.Policy.TriesPerBlock), Base: a.Policy.BlockFirst.Microseconds()}
+}
+
+// blockedNow is the refusal for a factor that has just been blocked, with the time it opens again.
+func (a *Authority) blockedNow(ctx context.Context, customerID string, f factor, lane string) error {
+	at, err := a.Store.Reader().AttemptOf(ctx, db.AttemptOfParams{Customer: customerID, Factor: string(f), Lane: lane})
+	if err != nil {
+		return err
+	}
+	return problem.New(problem.FactorBlocked, "factor", string(f), "until", store.Time(at.BlockedUntil))
+}
+
+// spendOTP is the gate for a one-time password and the only way to use one. It runs inside the write of the deed that the code opens: the try is
+// taken first and locks the counter's row, the code is judged, and the step is used up by one conditional statement. No answer leaves before
+// the commit, so a count can no more be lost than the success. When spendOTP returns false the deed has been refused and must return.
+func (d *deed) spendOTP(ctx context.Context, customerID, code string) (ok bool, err error) {
+	row, err := d.CurrentToken(ctx, customerID)
+	if errors.Is(err, store.ErrNone) {
+		return false, d.refuse(problem.New(problem.TokenNone))
+	}
+	if err != nil {
+		return false, err
+	}
+	t := store.Token(row)
+	switch t.ShownState(d.now) {
+	case token.Locked:
+		return false, d.refuse(problem.New(problem.OTPLocked))
+	case token.Expired:
+		return false, d.refuse(problem.New(problem.TokenExpired, "expired", t.Expires))
+	case token.Active:
+	default:
+		return false, d.refuse(problem.New(problem.TokenNone))
+	}
+	n, err := takeTry(ctx, d.Queries, d.a.Policy, d.now, customerID, oneTimePassword, "")
+	if problem.KindOf(err) != "" {
+		return false, d.refuse(err)
+	}
+	if err != nil {
+		return false, err
+	}
+	key, err := d.a.Keys.Open("token.otp_key", tokenPlace("otp_key", t), row.OtpKey)
+	if err != nil {
+		return false, err
+	}
+	now := otp.StepAt(d.now, t.Step)
+	from, to := otp.Live(now, t.Drift)
+	step, verdict := otp.Check(key, code, t.Digits, from, to, t.LastStep)
+	if verdict == otp.Right {
+		once, err := store.Once(d.AcceptStep(ctx, db.AcceptStepParams{ID: t.ID, LastStep: step, Drift: t.Drift, ExpiresAt: store.Micros(d.now), StepAt: stepStart(d.a.Policy, step)}))
+		if err != nil {
+			return false, err
+		}
+		if once {
+			return true, clearTries(ctx, d.Queries, customerID, oneTimePassword, "")
+		}
+		verdict = otp.Used // another request was faster, or the step lies below the fence
+	}
+	if verdict == otp.Used {
+		wait := t.Step - d.now.Sub(time.Unix(now*int64(t.Step/time.Second), 0))
+		err := d.GiveBackTry(ctx, d.a.giveBackParams(customerID, oneTimePassword, ""))
+		return false, errors.Join(err, d.refuse(problem.New(problem.OTPUsed, "wait", int(wait/time.Second)+1)))
+	}
+	if n >= d.a.Policy.OTPTriesToLock {
+		return false, errors.Join(d.lockToken(ctx, t), d.refuse(problem.New(problem.OTPLocked)))
+	}
+	if left(d.a.Policy, n) == 0 {
+		at, err := d.AttemptOf(ctx, db.AttemptOfParams{Customer: customerID, Factor: string(oneTimePassword)})
+		return false, errors.Join(err, d.refuse(problem.New(problem.FactorBlocked, "factor", string(oneTimePassword), "until", store.Time(at.BlockedUntil), "lock_left", d.a.Policy.OTPTriesToLock-n)))
+	}
+	return false, d.refuse(problem.New(problem.OTPWrong, "tries_left", left(d.a.Policy, n), "lock_left", d.a.Policy.OTPTriesToLock-n))
+}
+
+// stepStart is the moment, in microseconds, that the fence is compared with. It lies MaxDrift steps before the step begins, because a phone may be
+// that far ahead of us: whatever it can have shown before the fence is dead.
+func stepStart(p policy.Policy, step int64) int64 {
+	return (step - p.MaxDrift) * p.OTPStep.Microseconds()
+}
+
+// lockToken is the server's own act after ten wrong codes.
+func (d *deed) lockToken(ctx context.Context, t token.Token) error {
+	to, _ := token.Life.Next(token.Active, token.Lock)
+	if err := store.Must(d.SetTokenState(ctx, db.SetTokenStateParams{ID: t.ID, State: string(to), State_2: string(token.Active)})); err != nil {
+		return err
+	}
+	return errors.Join(d.also(ctx, audit.TokenLock, t.ID), d.tellAll(ctx, t.Customer, "token_locked", nil))
+}
+
+// sourceOpen refuses a network that has failed too often.
+func (a *Authority) sourceOpen(ctx context.Context, source string, now time.Time) error {
+	row, err := a.Store.Reader().ThrottleOf(ctx, "source "+source)
+	if errors.Is(err, store.ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	end := store.Time(row.StartedAt).Add(a.Policy.SourceWindow)
+	if int(row.Count) >= a.Policy.FailuresPerSource && now.Before(end) {
+		return problem.New(problem.Throttled, "retry_after", int(end.Sub(now)/time.Second)+1)
+	}
+	return nil
+}
+
+// sourceFailed counts a failure of a network.
+func (a *Authority) sourceFailed(ctx context.Context, source string, now time.Time) error {
+	return a.Store.Housekeep(context.WithoutCancel(ctx), func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.CountThrottle(ctx, db.CountThrottleParams{Bucket: "source " + source, StartedAt: store.Micros(now), Stale: store.Micros(now.Add(-a.Policy.SourceWindow))})
+		return err
+	})
+}
+
+// hasher hashes passwords, a few at a time with a bounded queue in front: argon2id costs 19 MiB and 25 ms each, and a flood must not take
+// the server's memory or the customer's one-time passwords with it.
+type hasher struct {
+	slots, queue chan struct{}
+}
+
+func newHasher(n int) *hasher {
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	return &hasher{slots: make(chan struct{}, n), queue: make(chan struct{}, 32*n)}
+}
+
+func (h *hasher) run(ctx context.Context, f func()) error {
+	select {
+	case h.queue <- struct{}{}:
+	default:
+		return problem.New(problem.Busy, "retry_after", 2)
+	}
+	defer func() { <-h.queue }()
+	select {
+	case h.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-h.slots }()
+	f()
+	return nil
+}
+
+func (a *Authority) pepper(p []byte) []byte { return a.Keys.MAC("password", p) }
+
+func (a *Authority) hashPassword(ctx context.Context, p []byte) (phc string, err error) {
+	salt := [16]byte(a.random(16))
+	err = a.hash.run(ctx, func() { phc = password.Hash(p, salt, password.Default, a.pepper) })
+	return phc, err
+}
+
+func (a *Authority) verifyPassword(ctx context.Context, given []byte, stored string) (ok, weak bool, err error) {
+	var inner error
+	err = a.hash.run(ctx, func() { ok, weak, inner = password.Verify(given, stored, password.Default, a.pepper) })
+	return ok, weak, errors.Join(err, inner)
+}
+
+// tokenPlace binds a wrapped key to its row and customer, so that a row copied elsewhere does not open.
+func tokenPlace(column string, t token.Token) string {
+	return strings.Join([]string{"token." + column, t.ID, t.Customer}, "|")
+}

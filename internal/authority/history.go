@@ -1,0 +1,43 @@
+package authority
+
+import (
+	"context"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+// HistoryPage is how many entries one page of the history has.
+const HistoryPage = 30
+
+// shown are the acts that a customer's own history tells of; the rest is for the bank's auditors.
+var shown = map[audit.Action]bool{audit.LoginPassword: true, audit.LoginOTP: true, audit.Logout: true, audit.SessionEnd: true, audit.PasswordChange: true, audit.TokenApply: true,
+	audit.TokenCancel: true, audit.NumberResend: true, audit.AddressTest: true, audit.AddressCorrect: true, audit.AddressBounce: true, audit.TokenRegister: true, audit.TokenStart: true,
+	audit.TokenStop: true, audit.TokenLock: true, audit.TokenExpire: true, audit.EnrolmentExpire: true, audit.EnrolmentBurn: true}
+
+// History is the customer's own trail, the newest first, from before an entry on; next is where the following page begins, empty at the end.
+func (a *Authority) History(ctx context.Context, s Session, before string) (entries []audit.Entry, next string, err error) {
+	if before == "" {
+		before = "ent_~" // sorts after every identifier
+	}
+	for len(entries) < HistoryPage {
+		rows, err := a.Store.Reader().EntriesOf(ctx, db.EntriesOfParams{Customer: s.Customer, ID: before, Limit: HistoryPage})
+		if err != nil {
+			return nil, "", err
+		}
+		for _, r := range rows {
+			before = r.ID
+			if e := store.Entry(r); shown[e.Action] {
+				entries = append(entries, e)
+			}
+			if len(entries) == HistoryPage {
+				return entries, before, nil
+			}
+		}
+		if len(rows) < HistoryPage {
+			break
+		}
+	}
+	return entries, "", nil
+}

@@ -1,0 +1,197 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/enrolment"
+	"github.com/inkan-auth/inkan/internal/domain/otp"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/signing"
+	"github.com/inkan-auth/inkan/internal/domain/token"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+// StartToken is the start of use: the code that the registered app shows is typed in the bank's session, which proves that the phone in the
+// customer's hand is the one that the server talked to (M-06). From then on every login asks for a code; sessions opened without one end.
+func (a *Authority) StartToken(ctx context.Context, s Session, code string) (Cookie, error) {
+	if _, err := a.applicant(ctx, s); err != nil {
+		return Cookie{}, err
+	}
+	var cookie Cookie
+	err := a.do(ctx, s.Actor(), audit.TokenStart, func(ctx context.Context, d *deed) error {
+		d.on(s.Customer, "")
+		row, err := d.OpenEnrolment(ctx, s.Customer)
+		if errors.Is(err, store.ErrNone) || err == nil && row.State != string(enrolment.Registered) {
+			return problem.New(problem.EnrolmentNone)
+		}
+		if err != nil {
+			return err
+		}
+		e := store.Enrolment(row)
+		d.object = e.Token
+		n, err := d.CountStartTry(ctx, db.CountStartTryParams{ID: e.ID, ExpiresAt: store.Micros(d.now), StartTries: int64(a.Policy.StartTries)})
+		if errors.Is(err, store.ErrNone) {
+			return problem.New(problem.EnrolmentNone)
+		}
+		if err != nil {
+			return err
+		}
+		tok, err := d.TokenByID(ctx, e.Token)
+		if err != nil {
+			return err
+		}
+		t := store.Token(tok)
+		key, err := a.Keys.Open("token.otp_key", tokenPlace("otp_key", t), tok.OtpKey)
+		if err != nil {
+			return err
+		}
+		now := otp.StepAt(d.now, t.Step)
+		from, to := otp.StartWindow(now, a.Policy.MaxDrift)
+		step, verdict := otp.Check(key, code, t.Digits, from, to, t.LastStep)
+		if verdict != otp.Right {
+			if int(n) >= a.Policy.StartTries {
+				return errors.Join(d.endEnrolment(ctx, e, enrolment.Burn), d.also(ctx, audit.EnrolmentBurn, e.ID), d.refuse(problem.New(problem.StartBurnt)))
+			}
+			return d.refuse(problem.New(problem.StartRefused, "tries_left", a.Policy.StartTries-int(n)))
+		}
+		started, err := store.Once(d.Queries.StartToken(ctx, db.StartTokenParams{ID: t.ID, StartedAt: store.Micros(d.now), LastStep: step,
+			Drift: otp.LearnDrift(step, now, a.Policy.MaxDrift), StepAt: stepStart(a.Policy, step)}))
+		if err != nil {
+			return err
+		}
+		if !started {
+			return problem.New(problem.Conflict)
+		}
+		if err := d.endEnrolmentStarted(ctx, e); err != nil {
+			return err
+		}
+		next := s
+		next.AMR = []string{"pwd", "otp"}
+		if cookie, err = d.replaceSession(ctx, s, next); err != nil {
+			return err
+		}
+		if _, err := d.EndOtherSessions(ctx, db.EndOtherSessionsParams{Customer: s.Customer, Hash: hashCookie(cookie.Session), EndedAt: store.Micros(d.now)}); err != nil {
+			return err
+		}
+		// A lock on codes belongs to the token that earned it, not to the next one.
+		if err := clearTries(ctx, d.Queries, s.Customer, oneTimePassword, ""); err != nil {
+			return err
+		}
+		return d.tellAll(ctx, s.Customer, "token_started", map[string]string{"phone": t.Platform})
+	})
+	return cookie, err
+}
+
+// endEnrolmentStarted completes the enrolment of a token that has just become active.
+func (d *deed) endEnrolmentStarted(ctx context.Context, e enrolment.Enrolment) error {
+	to, _ := enrolment.Life.Next(enrolment.Registered, enrolment.Start)
+	return store.Must(d.EndEnrolment(ctx, db.EndEnrolmentParams{ID: e.ID, State: string(to), EndedAt: store.Micros(d.now), State_2: string(enrolment.Registered)}))
+}
+
+// StopToken ends the use of the token in use, with the confirmation password and a code. The waiting time before the next application begins.
+func (a *Authority) StopToken(ctx context.Context, s Session, confirm []byte, code string) error {
+	if !s.Full || !slices.Contains(s.AMR, "otp") {
+		return problem.New(problem.StepUp)
+	}
+	c, err := a.customer(ctx, s.Customer)
+	if err != nil {
+		return err
+	}
+	if err := a.checkPassword(ctx, s.Actor(), audit.TokenStop, c, confirmPassword, confirm); err != nil {
+		return err
+	}
+	return a.do(ctx, s.Actor(), audit.TokenStop, func(ctx context.Context, d *deed) error {
+		d.on(c.ID, "")
+		t, err := d.LiveToken(ctx, c.ID)
+		if errors.Is(err, store.ErrNone) {
+			return problem.New(problem.TokenNone)
+		}
+		if err != nil {
+			return err
+		}
+		d.object = t.ID
+		if ok, err := d.spendOTP(ctx, c.ID, code); err != nil || !ok {
+			return err
+		}
+		to, _ := token.Life.Next(token.Active, token.Revoke)
+		if err := store.Must(d.SetTokenState(ctx, db.SetTokenStateParams{ID: t.ID, State: string(to), EndedAt: store.Micros(d.now), State_2: string(token.Active)})); err != nil {
+			return err
+		}
+		if err := d.SetReapply(ctx, db.SetReapplyParams{ID: c.ID, ReapplyAt: store.Micros(d.now.Add(a.Policy.WaitAfterCancel))}); err != nil {
+			return err
+		}
+		return d.tellAll(ctx, c.ID, "token_stopped", nil)
+	})
+}
+
+// VerifyOTP lets a system of the bank check a code that the customer typed on the bank's own page. It uses the code up like any other door.
+func (a *Authority) VerifyOTP(ctx context.Context, by audit.Actor, ref, code string) error {
+	return a.do(ctx, by, audit.OTPVerify, func(ctx context.Context, d *deed) error {
+		c, err := d.CustomerByRef(ctx, ref)
+		if errors.Is(err, store.ErrNone) {
+			return problem.New(problem.NotFound)
+		}
+		if err != nil {
+			return err
+		}
+		d.on(c.ID, "")
+		if c.State != "active" {
+			return problem.New(problem.ServiceStopped)
+		}
+		_, err = d.spendOTP(ctx, c.ID, code)
+		return err
+	})
+}
+
+// TokenStatus is what a registered token may learn about itself.
+type TokenStatus struct {
+	State    token.State
+	Expires  time.Time
+	Now      time.Time
+	Contract signing.Contract
+}
+
+// ReadToken answers a token that has proved the possession of its key (docs/protocol.md, Requests of a registered token).
+func (a *Authority) ReadToken(ctx context.Context, proof, method, url string, body []byte) (TokenStatus, error) {
+	now, err := a.moment()
+	if err != nil {
+		return TokenStatus{}, err
+	}
+	p, envelope, err := signing.ParseProof(proof)
+	refused := problem.New(problem.ProofRefused)
+	if err != nil || p.Method != method || p.URL != url || p.Body != signing.BodyHash(body) || p.Time.Sub(now).Abs() > a.Policy.ProofSkew {
+		return TokenStatus{}, refused
+	}
+	row, err := a.Store.Reader().TokenByID(ctx, p.Token)
+	if errors.Is(err, store.ErrNone) {
+		return TokenStatus{}, refused
+	}
+	if err != nil {
+		return TokenStatus{}, err
+	}
+	if len(row.SigningKey) != len(signing.JWK{}) || envelope.Verify(signing.JWK(row.SigningKey)) != nil {
+		return TokenStatus{}, refused
+	}
+	fresh := false
+	err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		fresh, err = store.Once(tx.UseProof(ctx, db.UseProofParams{ID: hashCookie(p.Token + "|" + p.ID), ExpiresAt: store.Micros(now.Add(2 * a.Policy.ProofSkew))}))
+		return err
+	})
+	if err != nil {
+		return TokenStatus{}, err
+	}
+	if !fresh {
+		return TokenStatus{}, refused
+	}
+	c, err := a.Store.Reader().CustomerByID(ctx, row.Customer)
+	if err != nil {
+		return TokenStatus{}, err
+	}
+	t := store.Token(row)
+	return TokenStatus{State: t.ShownState(now), Expires: t.Expires, Now: now, Contract: a.contract(c)}, nil
+}

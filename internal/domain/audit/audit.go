@@ -1,0 +1,108 @@
+// Package audit is the vocabulary of the trail: who did what to whom, with what outcome. An entry holds no secret and no contact data.
+package audit
+
+import "time"
+
+// ActorKind says in which role somebody acts.
+type ActorKind string
+
+// The kinds of actors.
+const (
+	Stranger ActorKind = "stranger" // somebody who has not shown who he is
+	Customer ActorKind = "customer"
+	Token    ActorKind = "token"    // a registered device, by the proof of its key
+	Bank     ActorKind = "bank"     // a system of the bank, by its client identifier
+	Operator ActorKind = "operator" // inkan admin, on the server itself
+	Clock    ActorKind = "clock"    // what ends by time
+	Server   ActorKind = "server"   // what the server decides by itself, such as a lock
+)
+
+// Actor is whoever asks for something, with what is known of the place it was asked from.
+type Actor struct {
+	Kind    ActorKind
+	ID      string // of the customer, token or client; empty for the rest
+	Device  string // in words, from the browser's own description
+	Source  string // the network, shortened to /24 or /56
+	Session []byte // hash of the session in which the customer acts; nil elsewhere
+}
+
+// Action names an act: noun.verb. It is stored and searched for, so it is never renamed.
+type Action string
+
+// The actions of the corridor.
+const (
+	LoginPassword   Action = "login.password"
+	LoginOTP        Action = "login.otp"
+	LoginComplete   Action = "login.complete"
+	Logout          Action = "login.end"
+	SessionEnd      Action = "session.end"
+	PasswordChange  Action = "password.change"
+	PasswordRehash  Action = "password.rehash"
+	TokenApply      Action = "token.apply"
+	TokenCancel     Action = "token.cancel"
+	KeyShow         Action = "registration_key.show"
+	NumberResend    Action = "registration_number.resend"
+	AddressTest     Action = "address.test"
+	AddressCorrect  Action = "address.correct"
+	AddressBounce   Action = "address.bounce"
+	TokenRegister   Action = "token.register"
+	TokenStart      Action = "token.start"
+	TokenStop       Action = "token.stop"
+	TokenLock       Action = "token.lock"
+	TokenExpire     Action = "token.expire"
+	TokenRead       Action = "token.read"
+	OTPVerify       Action = "otp.verify"
+	EnrolmentExpire Action = "enrolment.expire"
+	EnrolmentBurn   Action = "enrolment.burn"
+	CustomerImport  Action = "customer.import"
+	ClientCreate    Action = "client.create"
+	FenceRaise      Action = "fence.raise"
+	AccessGrant     Action = "access.grant"
+	AccessRedeem    Action = "access.redeem"
+	AccessEnd       Action = "access.end"
+	KeyMake         Action = "signing_key.make"
+)
+
+// Outcome of an act.
+type Outcome string
+
+// The outcomes.
+const (
+	Done    Outcome = "done"
+	Refused Outcome = "refused"
+)
+
+// Entry is one line of the trail.
+type Entry struct {
+	ID       string
+	At       time.Time
+	Actor    Actor
+	Action   Action
+	Customer string
+	Object   string // identifier of what was acted on
+	Outcome  Outcome
+	Reason   string            // kind of the refusal, if any
+	Detail   map[string]string // small facts that are nobody's secret
+}
+
+// may is the table of actors × actions: who may do what at all. What depends on the state of things is decided in the act itself.
+var may = map[ActorKind][]Action{
+	Stranger: {LoginPassword, TokenRegister, Logout},
+	Customer: {LoginOTP, LoginComplete, Logout, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest,
+		AddressCorrect, TokenStart, TokenStop, AccessGrant, AccessEnd},
+	Token:    {TokenRead},
+	Bank:     {OTPVerify, AccessRedeem, AccessEnd},
+	Operator: {CustomerImport, ClientCreate, FenceRaise},
+	Clock:    {EnrolmentExpire, TokenExpire},
+	Server:   {TokenLock, EnrolmentBurn, AddressBounce, PasswordRehash, KeyMake},
+}
+
+// May says whether an actor of this kind may do this at all.
+func May(k ActorKind, a Action) bool {
+	for _, x := range may[k] {
+		if x == a {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,102 @@
+// Package policy holds every number that a bank may set. The zero value is not usable; start from Default.
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Policy is the bank's choice of numbers. Each field says what it bounds and where its default comes from.
+type Policy struct {
+	// OTPDigits is the length of a one-time password: 6 or 8 (PROTOCOL.md, One-time password).
+	OTPDigits int
+	// OTPStep is how long one code lives: 60 s (M-02); 30 s may be chosen.
+	OTPStep time.Duration
+	// MaxDrift is how many steps a phone's clock may be learnt to be off, in either direction.
+	MaxDrift int64
+	// TriesPerBlock is how many wrong tries of one factor lead to a block (R-020: at most 5).
+	TriesPerBlock int
+	// OTPTriesToLock is how many wrong codes in a row lock the token for good (R-020: at most 10).
+	OTPTriesToLock int
+	// TriesForLife is how many wrong tries in a row disable any other factor (R-027: at most 100).
+	TriesForLife int
+	// BlockFirst is the first block; each further one doubles up to BlockLongest.
+	BlockFirst, BlockLongest time.Duration
+	// FailuresPerSource is how many failures one network (/24, /56) may cause within SourceWindow.
+	FailuresPerSource int
+	SourceWindow      time.Duration
+
+	// RegistrationKeyLife is how long one registration key can be redeemed (PROTOCOL.md: 10 min at most).
+	RegistrationKeyLife time.Duration
+	// EnrolmentLife is how long the registration number, and with it the whole application, lives.
+	EnrolmentLife time.Duration
+	// RegistrationTries and StartTries burn an enrolment.
+	RegistrationTries, StartTries int
+	// Downloads is how many registrations a customer has within DownloadWindow (M-13).
+	Downloads      int
+	DownloadWindow time.Duration
+	// WaitAfterCancel is the time between stopping the use of a token and the next application.
+	WaitAfterCancel time.Duration
+	// AddressDelay is how long a corrected mail address waits before an application can use it, unless the old one had bounced (B-07).
+	AddressDelay time.Duration
+	// MailInterval is the least time between two mails of the same kind on the customer's demand.
+	MailInterval time.Duration
+	// TokenLife is how long a token's keys are good (M-14).
+	TokenLife time.Duration
+
+	// SessionIdle and SessionLife end a customer's session.
+	SessionIdle, SessionLife time.Duration
+	// PasswordFloor is the least number of characters of a login password; ConfirmFloor of a confirmation password.
+	PasswordFloor, ConfirmFloor int
+	// NoticeLife is how long a notice is worth delivering.
+	NoticeLife time.Duration
+	// ProofSkew is how far the time in a token's proof may be from ours.
+	ProofSkew time.Duration
+}
+
+// Default is the policy of a careful bank.
+func Default() Policy {
+	return Policy{
+		OTPDigits: 6, OTPStep: time.Minute, MaxDrift: 2,
+		TriesPerBlock: 5, OTPTriesToLock: 10, TriesForLife: 100,
+		BlockFirst: 15 * time.Minute, BlockLongest: 24 * time.Hour,
+		FailuresPerSource: 30, SourceWindow: 10 * time.Minute,
+		RegistrationKeyLife: 10 * time.Minute, EnrolmentLife: 24 * time.Hour, RegistrationTries: 5, StartTries: 3,
+		Downloads: 5, DownloadWindow: 365 * 24 * time.Hour, WaitAfterCancel: 30 * time.Minute, AddressDelay: 24 * time.Hour, MailInterval: time.Minute,
+		TokenLife:   3 * 365 * 24 * time.Hour,
+		SessionIdle: 5 * time.Minute, SessionLife: time.Hour,
+		PasswordFloor: 8, ConfirmFloor: 8, NoticeLife: 7 * 24 * time.Hour, ProofSkew: 5 * time.Minute,
+	}
+}
+
+// Check refuses numbers that would break a promise, with a sentence that says what to change.
+func (p Policy) Check() error {
+	bound := func(name string, ok bool, rule string) error {
+		if ok {
+			return nil
+		}
+		return fmt.Errorf("policy: %s must be %s", name, rule)
+	}
+	return errors.Join(
+		bound("otp_digits", p.OTPDigits == 6 || p.OTPDigits == 8, "6 or 8"),
+		bound("otp_step", p.OTPStep == 30*time.Second || p.OTPStep == time.Minute, "30s or 60s"),
+		bound("max_drift", p.MaxDrift >= 0 && p.MaxDrift <= 2, "between 0 and 2 steps (R-012)"),
+		bound("tries_per_block", p.TriesPerBlock >= 2 && p.TriesPerBlock <= 5, "between 2 and 5 (R-020)"),
+		bound("otp_tries_to_lock", p.OTPTriesToLock > p.TriesPerBlock && p.OTPTriesToLock <= 10, "above tries_per_block and at most 10 (R-020)"),
+		bound("tries_for_life", p.TriesForLife >= p.OTPTriesToLock && p.TriesForLife <= 100, "at most 100 (R-027)"),
+		bound("block_first", p.BlockFirst >= time.Minute, "at least 1m"),
+		bound("block_longest", p.BlockLongest >= p.BlockFirst && p.BlockLongest <= 24*time.Hour, "between block_first and 24h"),
+		bound("failures_per_source", p.FailuresPerSource > 0 && p.SourceWindow > 0, "above 0, with a source_window"),
+		bound("registration_key_life", p.RegistrationKeyLife > 0 && p.RegistrationKeyLife <= 10*time.Minute, "at most 10m (R-031)"),
+		bound("enrolment_life", p.EnrolmentLife >= p.RegistrationKeyLife && p.EnrolmentLife <= 30*24*time.Hour, "between registration_key_life and 30 days"),
+		bound("registration_tries", p.RegistrationTries > 0 && p.RegistrationTries <= 5, "between 1 and 5 (R-031)"),
+		bound("start_tries", p.StartTries > 0 && p.StartTries <= 3, "between 1 and 3"),
+		bound("downloads", p.Downloads > 0 && p.DownloadWindow > 0, "above 0, with a download_window"),
+		bound("token_life", p.TokenLife >= 24*time.Hour, "at least a day"),
+		bound("session_idle", p.SessionIdle > 0 && p.SessionIdle <= 5*time.Minute, "at most 5m (R-071)"),
+		bound("session_life", p.SessionLife >= p.SessionIdle && p.SessionLife <= 12*time.Hour, "between session_idle and 12h (R-071)"),
+		bound("password_floor", p.PasswordFloor >= 8, "at least 8 (R-002)"),
+		bound("confirm_floor", p.ConfirmFloor >= 8, "at least 8 (R-002)"),
+	)
+}

@@ -1,0 +1,119 @@
+// Package problem is the list of ways in which the server says no.
+//
+// A refusal has a kind and values, never prose: prose stands in web/text under the kind's name, and one table in server/web maps each
+// kind to a status (RFC 9457). An error without a kind is a failure of ours, not a refusal.
+package problem
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Kind names a refusal. It is stored, sent and looked up in texts, so it is never renamed.
+type Kind string
+
+// The kinds. The customer-facing ones follow the error catalogue (reference: ORD, ACT, OTP, TEL, STOP).
+const (
+	Malformed   Kind = "malformed"    // The request is not of the form that the door takes.
+	NotFound    Kind = "not-found"    // There is no such thing, or it is somebody else's.
+	Forbidden   Kind = "forbidden"    // This actor may not do this.
+	Conflict    Kind = "conflict"     // Somebody else was faster; look again.
+	Unavailable Kind = "unavailable"  // Nothing was decided; the same request may be sent again.
+	Busy        Kind = "busy"         // The queue for password checks is full; values: retry_after.
+	Throttled   Kind = "throttled"    // Too many failures from this source; values: retry_after.
+	SessionOver Kind = "session-over" // The session ended; log in again.
+	StepUp      Kind = "step-missing" // An earlier step of this login has not been taken.
+	BadClient   Kind = "client-refused"
+
+	LoginRefused    Kind = "login-refused"    // Wrong name, wrong password, blocked, stopped: one kind for strangers.
+	ConfirmRefused  Kind = "confirm-refused"  // Confirmation password wrong; values: tries_left.
+	PasswordRefused Kind = "password-refused" // Login password wrong inside a session; values: tries_left.
+	FactorBlocked   Kind = "factor-blocked"   // Too many wrong tries of one factor; values: factor, until.
+	PasswordWeak    Kind = "password-weak"    // A new password cannot be taken; values: reason, which.
+	ServiceStopped  Kind = "service-stopped"
+
+	OTPWrong     Kind = "otp-wrong"     // Values: tries_left.
+	OTPUsed      Kind = "otp-used"      // Used already; values: wait (seconds). Costs no try (M-01).
+	OTPLocked    Kind = "otp-locked"    // Ten wrong in a row; only a case of two persons lifts it.
+	TokenExpired Kind = "token-expired" // Values: expired.
+	TokenNone    Kind = "token-none"    // No token is in use.
+	TokenInUse   Kind = "token-in-use"  // A token is already in use; another is not ordered this way.
+	ProofRefused Kind = "proof-refused" // The token's proof of possession does not hold.
+
+	EnrolmentOpen       Kind = "enrolment-open"       // Values: ordered.
+	EnrolmentNone       Kind = "enrolment-none"       // There is nothing to go on with.
+	WaitingTime         Kind = "waiting-time"         // After a cancellation; values: until.
+	DownloadsUsedUp     Kind = "downloads-used-up"    // Values: limit.
+	RegistrationRefused Kind = "registration-refused" // Key or number wrong, used, expired or unknown; values: tries_left where known.
+	RegistrationBurnt   Kind = "registration-burnt"   // Five wrong tries.
+	StartRefused        Kind = "start-refused"        // The code does not match the registered phone; values: tries_left.
+	StartBurnt          Kind = "start-burnt"          // Three wrong codes at the start of use.
+	AddressRefused      Kind = "address-refused"      // Not a mail address that can be written to.
+	MailTooSoon         Kind = "mail-too-soon"        // Values: retry_after.
+)
+
+// Kinds is every kind, sorted; tests hold the tables of texts and statuses against it.
+func Kinds() []Kind {
+	return slices.Sorted(slices.Values([]Kind{Malformed, NotFound, Forbidden, Conflict, Unavailable, Busy, Throttled, SessionOver, StepUp, BadClient,
+		LoginRefused, ConfirmRefused, PasswordRefused, FactorBlocked, PasswordWeak, ServiceStopped, OTPWrong, OTPUsed, OTPLocked, TokenExpired,
+		TokenNone, TokenInUse, ProofRefused, EnrolmentOpen, EnrolmentNone, WaitingTime, DownloadsUsedUp, RegistrationRefused, RegistrationBurnt,
+		StartRefused, StartBurnt, AddressRefused, MailTooSoon}))
+}
+
+// Values are the facts of a refusal that its sentence needs. Times are time.Time, counts int; a secret is never among them.
+type Values map[string]any
+
+// Error is a refusal.
+type Error struct {
+	Kind   Kind
+	Values Values
+}
+
+// New makes a refusal of the kind with the values given as pairs of name and value.
+func New(k Kind, pairs ...any) *Error {
+	e := &Error{Kind: k}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if e.Values == nil {
+			e.Values = Values{}
+		}
+		e.Values[pairs[i].(string)] = pairs[i+1]
+	}
+	return e
+}
+
+// Error gives the kind, for logs; people read the sentence in web/text.
+func (e *Error) Error() string { return "refused: " + string(e.Kind) }
+
+// Is makes errors.Is(err, problem.New(kind)) compare kinds.
+func (e *Error) Is(target error) bool {
+	var t *Error
+	return errors.As(target, &t) && t.Kind == e.Kind
+}
+
+// Of gives the refusal inside err, if there is one.
+func Of(err error) (*Error, bool) {
+	var e *Error
+	ok := errors.As(err, &e)
+	return e, ok
+}
+
+// KindOf gives the kind of the refusal inside err, or "" where err is no refusal.
+func KindOf(err error) Kind {
+	if e, ok := Of(err); ok {
+		return e.Kind
+	}
+	return ""
+}
+
+// Plain gives the values in the form in which they leave the house: times as RFC 3339 in UTC.
+func (e *Error) Plain() map[string]any {
+	out := maps.Clone(map[string]any(e.Values))
+	for k, v := range out {
+		if t, ok := v.(time.Time); ok {
+			out[k] = t.UTC().Format(time.RFC3339)
+		}
+	}
+	return out
+}

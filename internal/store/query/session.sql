@@ -1,0 +1,38 @@
+-- name: InsertSession :exec
+INSERT INTO session (hash, id, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 0, $13, $14);
+
+-- name: LiveSession :one
+SELECT * FROM session WHERE hash = $1 AND ended_at = 0 AND expires_at > $2 AND seen_at > $3
+  AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1);
+
+-- name: TouchSession :exec
+UPDATE session SET seen_at = $2 WHERE hash = $1 AND seen_at < $2;
+
+-- name: EndSession :execrows
+UPDATE session SET ended_at = $2 WHERE hash = $1 AND ended_at = 0;
+
+-- name: EndSessionByID :execrows
+UPDATE session SET ended_at = $3 WHERE id = $1 AND customer = $2 AND ended_at = 0;
+
+-- name: EndOtherSessions :execrows
+UPDATE session SET ended_at = $3 WHERE customer = $1 AND hash <> $2 AND ended_at = 0;
+
+-- name: LiveSessionsOf :many
+SELECT * FROM session WHERE customer = $1 AND ended_at = 0 AND level = 'full' AND expires_at > $2 AND seen_at > $3
+  AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) ORDER BY created_at DESC;
+
+-- name: LastFullSession :one
+SELECT * FROM session WHERE customer = $1 AND level = 'full' ORDER BY created_at DESC LIMIT 1;
+
+-- name: BrowserByHash :one
+SELECT * FROM browser WHERE hash = $1 AND customer = $2;
+
+-- name: InsertBrowser :exec
+INSERT INTO browser (hash, id, customer, device, first_at, last_at) VALUES ($1, $2, $3, $4, $5, $5);
+
+-- name: TouchBrowser :exec
+UPDATE browser SET last_at = $2 WHERE hash = $1;
+
+-- name: DeleteOldSessions :exec
+DELETE FROM session WHERE expires_at < $1;

@@ -1,0 +1,46 @@
+package store
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/customer"
+	"github.com/inkan-auth/inkan/internal/domain/enrolment"
+	"github.com/inkan-auth/inkan/internal/domain/token"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+// Customer is the customer that a row holds.
+func Customer(r db.Customer) customer.Customer {
+	return customer.Customer{ID: r.ID, Ref: r.Ref, LoginID: r.LoginID, Name: r.Name, Kana: r.Kana, Branch: r.Branch, AccountType: r.AccountType,
+		AccountNumber: r.AccountNumber, Phone: r.Phone, LoginPassword: r.LoginPassword, ConfirmPassword: r.ConfirmPassword, LoginInitial: r.LoginInitial,
+		ConfirmInitial: r.ConfirmInitial, State: customer.State(r.State), ReapplyAt: Time(r.ReapplyAt), Version: r.Version}
+}
+
+// Address is the address that a row holds.
+func Address(r db.Address) customer.Address {
+	return customer.Address{ID: r.ID, Customer: r.Customer, Mail: r.Mail, State: customer.AddressState(r.State), Since: Time(r.Since)}
+}
+
+// Enrolment is the enrolment that a row holds.
+func Enrolment(r db.Enrolment) enrolment.Enrolment {
+	return enrolment.Enrolment{ID: r.ID, Customer: r.Customer, State: enrolment.State(r.State), Address: r.Address, KeyExpires: Time(r.KeyExpiresAt),
+		Tries: int(r.Tries), StartTries: int(r.StartTries), Ordered: Time(r.OrderedAt), OrderedDevice: r.OrderedDevice, OrderedSource: r.OrderedSource,
+		Expires: Time(r.ExpiresAt), Ended: Time(r.EndedAt), Token: r.Token, Version: r.Version}
+}
+
+// Token is the token that a row holds, without its keys.
+func Token(r db.Token) token.Token {
+	return token.Token{ID: r.ID, Customer: r.Customer, Enrolment: r.Enrolment, State: token.State(r.State), Generation: int(r.Generation),
+		Platform: r.Platform, KeyThumbprint: r.KeyThumbprint, Digits: int(r.Digits), Step: time.Duration(r.StepSeconds) * time.Second, LastStep: r.LastStep,
+		Drift: r.Drift, Registered: Time(r.RegisteredAt), Started: Time(r.StartedAt), Expires: Time(r.ExpiresAt), Ended: Time(r.EndedAt)}
+}
+
+// Entry is the audit entry that a row holds.
+func Entry(r db.AuditEntry) audit.Entry {
+	e := audit.Entry{ID: r.ID, At: Time(r.At), Actor: audit.Actor{Kind: audit.ActorKind(r.ActorKind), ID: r.Actor, Device: r.Device, Source: r.Source},
+		Action: audit.Action(r.Action), Customer: r.Customer, Object: r.Object, Outcome: audit.Outcome(r.Outcome), Reason: r.Reason}
+	_ = json.Unmarshal([]byte(r.Detail), &e.Detail) // our own text; a reader of the trail loses only a small fact
+	return e
+}

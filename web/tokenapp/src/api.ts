@@ -1,0 +1,83 @@
+// The server, as seen from this phone: same origin, no cookies, no cache, and never longer than ten seconds.
+
+import { proof } from './protocol/dpop.ts';
+import type { Answer } from './protocol/registration.ts';
+import type { Contract, TokenState } from './store.ts';
+
+const TIMEOUT = 10_000;
+
+/** The server said no, and why (RFC 9457). */
+export class Problem extends Error {
+  constructor(readonly status: number, readonly kind: string, readonly triesLeft: number | undefined, readonly retryAfter: number | undefined) {
+    super(`${status} ${kind}`);
+  }
+}
+
+function number(value: unknown): number | undefined {
+  const found = typeof value === 'string' && /^\d{1,6}$/.test(value) ? Number(value) : value;
+  return typeof found === 'number' && Number.isFinite(found) && found >= 0 ? found : undefined;
+}
+
+async function problem(response: Response): Promise<Problem> {
+  let body: Record<string, unknown> = {};
+  try {
+    body = (await response.json()) as Record<string, unknown>;
+  } catch {
+    // A proxy in between may answer with a page of its own; then the status is all there is.
+  }
+  const type = typeof body['type'] === 'string' ? body['type'] : '';
+  const kind = type.split(/[/:#]/).pop() ?? '';
+  return new Problem(response.status, kind, number(body['tries_left']), number(body['retry_after']) ?? number(response.headers.get('Retry-After')));
+}
+
+async function call(path: string, init: RequestInit = {}): Promise<Response> {
+  const response = await fetch(path, {
+    ...init,
+    mode: 'same-origin',
+    credentials: 'omit',
+    cache: 'no-store',
+    redirect: 'error',
+    referrerPolicy: 'no-referrer',
+    signal: AbortSignal.timeout(TIMEOUT),
+  });
+  if (!response.ok) throw await problem(response);
+  return response;
+}
+
+/** Sends a registration envelope. Sending the same one again gives the same answer. */
+export async function register(envelope: string): Promise<Answer> {
+  const response = await call('/v1/registrations', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ registration: envelope }),
+  });
+  const body = (await response.json()) as Partial<Answer>;
+  if (typeof body.answer !== 'string' || typeof body.issuer_key !== 'string') throw new Error('not an answer');
+  return { answer: body.answer, issuer_key: body.issuer_key };
+}
+
+/** The server's clock in milliseconds, with the length of the round trip. */
+export async function time(): Promise<{ server: number; received: number; roundTrip: number }> {
+  const start = performance.now();
+  const response = await call('/v1/time');
+  const body = (await response.json()) as { now?: unknown };
+  const roundTrip = performance.now() - start;
+  const received = Date.now();
+  const server = typeof body.now === 'string' ? Date.parse(body.now) : NaN;
+  if (Number.isNaN(server)) throw new Error('not a time');
+  return { server, received, roundTrip };
+}
+
+const STATES: readonly string[] = ['keyed', 'active', 'suspended', 'locked', 'replaced', 'revoked', 'expired'];
+
+/** What became of a token. */
+export async function token(contract: Contract, now: number): Promise<{ state: TokenState; expires: number }> {
+  const url = contract.issuer + '/v1/token';
+  const response = await call('/v1/token', { headers: { DPoP: await proof(contract.signingKey, contract.token, 'GET', url, now) } });
+  const body = (await response.json()) as { state?: unknown; expires?: unknown };
+  const expires = typeof body.expires === 'string' ? Date.parse(body.expires) : NaN;
+  return {
+    state: typeof body.state === 'string' && STATES.includes(body.state) ? (body.state as TokenState) : 'unknown',
+    expires: Number.isNaN(expires) ? contract.expires : expires,
+  };
+}

@@ -1,0 +1,24 @@
+import '../../kit/tokens.css';
+import './app.css';
+import { mount } from 'svelte';
+import App from './App.svelte';
+import { clock } from './clock.svelte.ts';
+import { installation } from './install.svelte.ts';
+import { fromFragment } from './protocol/key.ts';
+import { registration } from './registration.svelte.ts';
+import { replace, route } from './route.svelte.ts';
+import { wallet } from './wallet.svelte.ts';
+
+// A link from the bank's page carries the registration key behind the #. It leaves the address bar and the history at once.
+if (location.pathname === '/r') {
+  const key = fromFragment(location.hash);
+  replace('register');
+  if (key) registration.take(key);
+  else registration.badLink = true;
+}
+
+installation.start();
+await Promise.all([wallet.load(), clock.start()]);
+if (await registration.resume()) replace('register');
+else if (route.screen === 'codes') void wallet.refresh();
+mount(App, { target: document.getElementById('app')! });

@@ -1,0 +1,81 @@
+// The contracts on this phone, as the screens see them.
+
+import { token as askToken, Problem } from './api.ts';
+import { clock } from './clock.svelte.ts';
+import * as store from './store.ts';
+import type { Contract } from './store.ts';
+
+class Wallet {
+  contracts = $state.raw<Contract[]>([]);
+  /** `broken`: the database cannot be opened. `lost`: there were contracts once and the database is empty. */
+  state = $state<'loading' | 'ready' | 'lost' | 'broken'>('loading');
+  #channel = typeof BroadcastChannel === 'function' ? new BroadcastChannel('inkan-wallet') : undefined;
+
+  constructor() {
+    // Another window of the app changed something.
+    this.#channel?.addEventListener('message', () => void this.load());
+  }
+
+  async load(): Promise<void> {
+    try {
+      this.contracts = await store.contracts();
+      this.state = this.contracts.length === 0 && store.hadContracts() ? 'lost' : 'ready';
+    } catch {
+      this.state = 'broken';
+    }
+  }
+
+  async changed(): Promise<void> {
+    await this.load();
+    this.#channel?.postMessage('changed');
+  }
+
+  async rename(token: string, name: string): Promise<void> {
+    await store.rename(token, name.normalize('NFC').trim().slice(0, 40));
+    await this.changed();
+  }
+
+  /** Moves a contract one place up (-1) or down (1), and says which place it has now (from 1). */
+  async move(token: string, by: -1 | 1): Promise<number> {
+    const order = this.contracts.map((contract) => contract.token);
+    const from = order.indexOf(token);
+    const to = from + by;
+    if (from < 0 || to < 0 || to >= order.length) return from + 1;
+    order.splice(from, 1);
+    order.splice(to, 0, token);
+    await store.reorder(order);
+    await this.changed();
+    return to + 1;
+  }
+
+  async remove(token: string): Promise<void> {
+    await store.remove(token);
+    await this.changed();
+  }
+
+  acceptLoss(): void {
+    store.acceptLoss();
+    this.state = 'ready';
+  }
+
+  /**
+   * Asks the server what became of the tokens. It is a courtesy: without an answer everything stays as it was,
+   * and the passwords are shown all the same.
+   */
+  async refresh(only?: string): Promise<void> {
+    for (const contract of this.contracts) {
+      if (only !== undefined && contract.token !== only) continue;
+      try {
+        const { state, expires } = await askToken(contract, clock.now);
+        if (state === 'unknown' || (state === contract.state && expires === contract.expires)) continue;
+        await store.setState(contract.token, state, expires);
+        await this.changed();
+      } catch (error) {
+        // No network: the others would fail the same way, each after ten seconds.
+        if (!(error instanceof Problem)) return;
+      }
+    }
+  }
+}
+
+export const wallet = new Wallet();

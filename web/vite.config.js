@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vite';
+
+const root = fileURLToPath(new URL('./tokenapp', import.meta.url));
+const out = fileURLToPath(new URL('./dist/tokenapp', import.meta.url));
+
+// The QR reader is fetched when the camera is opened and not before, so it is not kept in advance.
+const notKept = /^(sw\.js|index\.html|assets\/qr\.js)$|\.md$/;
+
+/**
+ * Writes into the worker what it keeps and under which version. The version is a hash over names and contents:
+ * the same sources give the same worker, and any change gives a new one.
+ */
+function precache() {
+  return {
+    name: 'precache',
+    apply: 'build',
+    closeBundle() {
+      const files = readdirSync(out, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(out.length + 1).replaceAll('\\', '/'))
+        .sort();
+      const hash = createHash('sha256');
+      for (const file of files) {
+        hash.update(file + '\0').update(createHash('sha256').update(readFileSync(join(out, file))).digest());
+      }
+      const kept = ['/', ...files.filter((file) => !notKept.test(file)).map((file) => '/' + file)];
+      const worker = readFileSync(join(out, 'sw.js'), 'utf8');
+      const filled = worker
+        .replace('__VERSION__', hash.digest('hex').slice(0, 12))
+        .replace(/(["'`])__KEPT__\1/, JSON.stringify(kept));
+      if (filled.includes('__VERSION__') || filled.includes('__KEPT__')) throw new Error('the worker was not filled in');
+      writeFileSync(join(out, 'sw.js'), filled);
+    },
+  };
+}
+
+export default defineConfig(({ mode }) => ({
+  root,
+  publicDir: 'public',
+  plugins: [svelte({ configFile: false, compilerOptions: { runes: true } }), precache()],
+  // The sentences and the design tokens lie beside the app, not inside it.
+  server: { fs: { allow: ['..', '../../testdata'] } },
+  build: {
+    outDir: out,
+    emptyOutDir: true,
+    target: ['es2022', 'safari16'],
+    sourcemap: false,
+    modulePreload: false,
+    assetsInlineLimit: 0,
+    license: { fileName: 'licenses.md' },
+    reportCompressedSize: true,
+    rolldownOptions: {
+      input: { index: join(root, 'index.html'), sw: join(root, 'src/sw.ts') },
+      output: {
+        entryFileNames: (chunk) => (chunk.name === 'sw' ? 'sw.js' : 'assets/[name].js'),
+        chunkFileNames: 'assets/[name].js',
+        assetFileNames: 'assets/[name][extname]',
+      },
+    },
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    environment: 'node',
+  },
+  resolve: mode === 'test' ? { conditions: ['browser'] } : {},
+}));
