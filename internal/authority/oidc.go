@@ -23,7 +23,6 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
-	"github.com/inkan-auth/inkan/internal/domain/secret"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
 )
@@ -60,27 +59,26 @@ type OIDCClient struct {
 // clientID is deliberately narrow: the name stands in addresses, in logs and, for client_secret_basic, in a header whose encoding clients disagree on.
 var clientID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
-// CreateOIDCClient registers a client. Where it proves itself with a secret, the secret is made here and given out this once.
-func (a *Authority) CreateOIDCClient(ctx context.Context, by audit.Actor, c OIDCClient) (secret.Bytes, error) {
+// CreateOIDCClient makes a client known. Where it proves itself with a secret, the secret is made here, shown once and kept as a hash; otherwise it is empty.
+func (a *Authority) CreateOIDCClient(ctx context.Context, c OIDCClient) (secret string, err error) {
 	jwks, err := checkClient(c)
 	if err != nil {
-		return secret.Bytes{}, err
+		return "", err
 	}
-	var shown string
 	hash := ""
 	if c.Method == ClientSecretBasic {
-		shown = base64.RawURLEncoding.EncodeToString(a.random(32))
-		hash = secretHash(shown)
+		secret = base64.RawURLEncoding.EncodeToString(a.random(32))
+		hash = secretHash(secret)
 	}
 	redirects, err := json.Marshal(c.RedirectURIs)
 	if err != nil {
-		return secret.Bytes{}, err
+		return "", err
 	}
-	logouts, err := json.Marshal(slices.Concat([]string{}, c.PostLogoutURIs))
+	logouts, err := json.Marshal(append([]string{}, c.PostLogoutURIs...))
 	if err != nil {
-		return secret.Bytes{}, err
+		return "", err
 	}
-	err = a.do(ctx, by, audit.ClientCreate, func(ctx context.Context, d *deed) error {
+	return secret, a.do(ctx, audit.Actor{Kind: audit.Operator}, audit.ClientCreate, func(ctx context.Context, d *deed) error {
 		d.on("", c.ID)
 		d.detail = map[string]string{"method": c.Method}
 		if _, err := d.OIDCClientByID(ctx, c.ID); !errors.Is(err, store.ErrNone) {
@@ -89,10 +87,6 @@ func (a *Authority) CreateOIDCClient(ctx context.Context, by audit.Actor, c OIDC
 		return d.InsertOIDCClient(ctx, db.InsertOIDCClientParams{ID: c.ID, Name: c.Name, Method: c.Method, SecretHash: hash, Jwks: jwks,
 			RedirectUris: string(redirects), PostLogoutUris: string(logouts), CreatedAt: store.Micros(d.now)})
 	})
-	if err != nil {
-		return secret.Bytes{}, err
-	}
-	return secret.Text(shown), nil
 }
 
 // checkClient holds a registration to the rules and gives its key set in the form that is kept. What is wrong is named in the values.

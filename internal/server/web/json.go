@@ -1,0 +1,117 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+)
+
+// API is what JSON doors share.
+type API struct {
+	Log      *slog.Logger
+	Sentence func(lang, key string) string
+}
+
+// JSON makes a door: it decodes strictly, calls, and writes the answer or the problem. Ans may implement StatusCoder to choose its status.
+func JSON[Req, Ans any](api API, f func(r *http.Request, req Req) (Ans, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var req Req
+		err := decode(r, &req)
+		var ans Ans
+		if err == nil {
+			ans, err = f(r, req)
+		}
+		if err != nil {
+			WriteProblem(w, r, api.Log, api.Sentence, err)
+			return
+		}
+		status := http.StatusOK
+		if s, ok := any(ans).(StatusCoder); ok {
+			status = s.StatusCode()
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(ans) // a caller who has gone needs no answer
+	})
+}
+
+// StatusCoder is an answer that chooses its status.
+type StatusCoder interface{ StatusCode() int }
+
+// Nothing is the request of a door that takes no body.
+type Nothing struct{}
+
+// decode reads one JSON object strictly: right media type, no unknown members, no member twice, nothing behind it.
+func decode(r *http.Request, into any) error {
+	if _, none := into.(*Nothing); none {
+		return nil
+	}
+	if m, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || m != "application/json" {
+		return problem.New(problem.Malformed)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return problem.New(problem.Malformed)
+	}
+	if checkJSON(body) != nil {
+		return problem.New(problem.Malformed)
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil || d.More() {
+		return problem.New(problem.Malformed)
+	}
+	return nil
+}
+
+// Limits of a JSON body.
+const (
+	maxJSONDepth   = 8
+	maxJSONMembers = 64
+)
+
+// checkJSON refuses what encoding/json would let pass: members that occur twice, and nesting or breadth beyond what any of our doors needs.
+func checkJSON(body []byte) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	type level struct {
+		object bool
+		names  map[string]bool
+		key    bool
+	}
+	var stack []level
+	for {
+		t, err := d.Token()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		top := len(stack) - 1
+		if s, ok := t.(string); ok && top >= 0 && stack[top].object && stack[top].key {
+			if stack[top].names[s] || len(stack[top].names) >= maxJSONMembers {
+				return problem.New(problem.Malformed)
+			}
+			stack[top].names[s] = true
+			stack[top].key = false
+			continue
+		}
+		if top >= 0 {
+			stack[top].key = true
+		}
+		switch t {
+		case json.Delim('{'), json.Delim('['):
+			if len(stack) >= maxJSONDepth {
+				return problem.New(problem.Malformed)
+			}
+			stack = append(stack, level{object: t == json.Delim('{'), names: map[string]bool{}, key: true})
+		case json.Delim('}'), json.Delim(']'):
+			stack = stack[:top]
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+)
+
+// statuses is the one table from kind to status.
+var statuses = map[problem.Kind]int{
+	problem.Malformed:   http.StatusBadRequest,
+	problem.NotFound:    http.StatusNotFound,
+	problem.Forbidden:   http.StatusForbidden,
+	problem.Conflict:    http.StatusConflict,
+	problem.Unavailable: http.StatusServiceUnavailable,
+	problem.Busy:        http.StatusServiceUnavailable,
+	problem.Throttled:   http.StatusTooManyRequests,
+	problem.SessionOver: http.StatusUnauthorized,
+	problem.StepUp:      http.StatusForbidden,
+	problem.BadClient:   http.StatusUnauthorized,
+
+	problem.LoginRefused:    http.StatusUnauthorized,
+	problem.ConfirmRefused:  http.StatusForbidden,
+	problem.PasswordRefused: http.StatusForbidden,
+	problem.FactorBlocked:   http.StatusForbidden,
+	problem.PasswordWeak:    http.StatusUnprocessableEntity,
+	problem.ServiceStopped:  http.StatusForbidden,
+
+	problem.OTPWrong:     http.StatusForbidden,
+	problem.OTPUsed:      http.StatusConflict,
+	problem.OTPLocked:    http.StatusForbidden,
+	problem.TokenExpired: http.StatusForbidden,
+	problem.TokenNone:    http.StatusConflict,
+	problem.TokenInUse:   http.StatusConflict,
+	problem.ProofRefused: http.StatusUnauthorized,
+
+	problem.EnrolmentOpen:       http.StatusConflict,
+	problem.EnrolmentNone:       http.StatusConflict,
+	problem.WaitingTime:         http.StatusConflict,
+	problem.DownloadsUsedUp:     http.StatusConflict,
+	problem.RegistrationRefused: http.StatusForbidden,
+	problem.RegistrationBurnt:   http.StatusGone,
+	problem.StartRefused:        http.StatusForbidden,
+	problem.StartBurnt:          http.StatusGone,
+	problem.AddressRefused:      http.StatusUnprocessableEntity,
+	problem.MailTooSoon:         http.StatusTooManyRequests,
+}
+
+// Status is the HTTP status of a kind.
+func Status(k problem.Kind) int {
+	if s, ok := statuses[k]; ok {
+		return s
+	}
+	return http.StatusInternalServerError
+}
+
+// AsProblem gives the refusal in err. A failure of ours is logged here, once, and becomes unavailable: the caller learns nothing of it.
+func AsProblem(r *http.Request, log *slog.Logger, err error) *problem.Error {
+	if p, ok := problem.Of(err); ok {
+		return p
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return problem.New(problem.Malformed)
+	}
+	log.Error("a request failed", "request", RequestID(r.Context()), "path", r.URL.Path, "err", err)
+	return problem.New(problem.Unavailable)
+}
+
+// WriteProblem answers with a problem document (RFC 9457). Its type ends in the kind; the sentence is in the reader's language.
+func WriteProblem(w http.ResponseWriter, r *http.Request, log *slog.Logger, sentence func(lang, key string) string, err error) {
+	p := AsProblem(r, log, err)
+	doc := p.Plain()
+	if doc == nil {
+		doc = map[string]any{}
+	}
+	doc["type"] = "urn:inkan:problem:" + string(p.Kind)
+	doc["status"] = Status(p.Kind)
+	doc["title"] = sentence(Lang(r), string(p.Kind)+".what")
+	doc["instance"] = "urn:inkan:request:" + RequestID(r.Context())
+	if s, ok := p.Values["retry_after"].(int); ok {
+		w.Header().Set("Retry-After", strconv.Itoa(s))
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(Status(p.Kind))
+	_ = json.NewEncoder(w).Encode(doc) // a caller who has gone needs no answer
+}

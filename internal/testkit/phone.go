@@ -1,0 +1,146 @@
+package testkit
+
+import (
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/enrolment"
+	"github.com/inkan-auth/inkan/internal/domain/otp"
+	"github.com/inkan-auth/inkan/internal/domain/signing"
+)
+
+// Phone is a token app: it makes its keys, registers, and shows codes by the world's clock and its own offset.
+type Phone struct {
+	W         *World
+	Offset    time.Duration // how wrong its clock is
+	Signing   *ecdsa.PrivateKey
+	Agreement *ecdh.PrivateKey
+	Keys      signing.TokenKeys
+	Answer    signing.Answer
+}
+
+// NewPhone makes a phone with fresh keys.
+func NewPhone(w *World) *Phone {
+	w.T.Helper()
+	s, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	a, err := ecdh.P256().GenerateKey(rand.Reader)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return &Phone{W: w, Signing: s, Agreement: a}
+}
+
+// Sign signs with the device key.
+func (p *Phone) Sign(digest []byte) ([]byte, error) {
+	r, s, err := ecdsa.Sign(rand.Reader, p.Signing, digest)
+	if err != nil {
+		return nil, err
+	}
+	return signing.Raw(r, s), nil
+}
+
+// Request is a registration before it is signed.
+func (p *Phone) Request(enrolmentID, key, number string) signing.Registration {
+	var nonce [16]byte
+	_, _ = rand.Read(nonce[:])
+	jwk, err := signing.JWKOf(&p.Signing.PublicKey)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	return signing.Registration{Issuer: TokenOrigin, Enrolment: enrolmentID, Key: key, Number: number, Nonce: base64.RawURLEncoding.EncodeToString(nonce[:]),
+		Agreement: signing.JWK(p.Agreement.PublicKey().Bytes()), Platform: "iPhone / Safari", SigningKey: jwk}
+}
+
+// Seal makes the envelope of a request.
+func (p *Phone) Seal(r signing.Registration) string {
+	p.W.T.Helper()
+	e, err := signing.MakeRegistration(r, p.Sign)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	return e
+}
+
+// Scan makes the request that a scanned link and a mailed number give.
+func (p *Phone) Scan(link, number string) string {
+	p.W.T.Helper()
+	_, id, secret, _, err := enrolment.ParseLink(link)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	return p.Seal(p.Request(id, secret, number))
+}
+
+// Typed makes the request that typed digits give.
+func (p *Phone) Typed(digits, number string) string { return p.Seal(p.Request("", digits, number)) }
+
+// Stranger is how a phone appears to the server before it is registered.
+func Stranger() audit.Actor {
+	return audit.Actor{Kind: audit.Stranger, Device: "iPhone / Safari", Source: "198.51.100.0/24"}
+}
+
+// Register sends a request and derives the keys from the answer.
+func (p *Phone) Register(compact string) error {
+	p.W.T.Helper()
+	got, err := p.W.Register(p.W.T.Context(), Stranger(), compact)
+	if err != nil {
+		return err
+	}
+	p.Take(compact, got.Answer)
+	return nil
+}
+
+// Take derives the keys from an answer.
+func (p *Phone) Take(compact, answer string) {
+	p.W.T.Helper()
+	issuer := p.W.Keys.Issuer()
+	a, err := signing.ParseAnswer(answer, issuer.Key)
+	if err != nil {
+		p.W.T.Fatalf("the answer does not hold: %v", err)
+	}
+	server, err := a.Agreement.ECDH()
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	z, err := p.Agreement.ECDH(server)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	if p.Keys, err = signing.DeriveKeys(z, compact, answer, TokenOrigin, a.Token); err != nil {
+		p.W.T.Fatal(err)
+	}
+	p.Answer = a
+}
+
+// Code is what the phone shows now.
+func (p *Phone) Code() string { return p.CodeAt(0) }
+
+// CodeAt is what it shows some steps from now.
+func (p *Phone) CodeAt(steps int64) string {
+	now := otp.StepAt(p.W.Clock.Now().Add(p.Offset), p.Answer.Step)
+	return otp.Code(p.Keys.OTP, now+steps, p.Answer.Digits)
+}
+
+// Wrong is a code that is not live: it differs from every code near now.
+func (p *Phone) Wrong() string {
+	for n := range 100 {
+		code := string([]byte{byte('0' + n%10), byte('0' + n/10), '0', '0', '0', '0'})
+		near := false
+		for s := int64(-5); s <= 5; s++ {
+			near = near || p.CodeAt(s) == code
+		}
+		if !near {
+			return code
+		}
+	}
+	p.W.T.Fatal("no wrong code")
+	return ""
+}
