@@ -33,11 +33,9 @@ type Action string
 const (
 	LoginPassword   Action = "login.password"
 	LoginOTP        Action = "login.otp"
-	LoginComplete   Action = "login.complete"
 	Logout          Action = "login.end"
 	SessionEnd      Action = "session.end"
 	PasswordChange  Action = "password.change"
-	PasswordRehash  Action = "password.rehash"
 	TokenApply      Action = "token.apply"
 	TokenCancel     Action = "token.cancel"
 	KeyShow         Action = "registration_key.show"
@@ -50,7 +48,6 @@ const (
 	TokenStop       Action = "token.stop"
 	TokenLock       Action = "token.lock"
 	TokenExpire     Action = "token.expire"
-	TokenRead       Action = "token.read"
 	OTPVerify       Action = "otp.verify"
 	EnrolmentExpire Action = "enrolment.expire"
 	EnrolmentBurn   Action = "enrolment.burn"
@@ -62,6 +59,9 @@ const (
 	AccessEnd       Action = "access.end"
 	KeyMake         Action = "signing_key.make"
 )
+
+// Actions is every action, in the order in which they come up.
+var Actions = []Action{LoginPassword, LoginOTP, Logout, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest, AddressCorrect, AddressBounce, TokenRegister, TokenStart, TokenStop, TokenLock, TokenExpire, OTPVerify, EnrolmentExpire, EnrolmentBurn, CustomerImport, ClientCreate, FenceRaise, AccessGrant, AccessRedeem, AccessEnd, KeyMake}
 
 // Outcome of an act.
 type Outcome string
@@ -88,13 +88,12 @@ type Entry struct {
 // may is the table of actors × actions: who may do what at all. What depends on the state of things is decided in the act itself.
 var may = map[ActorKind][]Action{
 	Stranger: {LoginPassword, TokenRegister, Logout},
-	Customer: {LoginOTP, LoginComplete, Logout, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest,
+	Customer: {LoginOTP, Logout, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest,
 		AddressCorrect, TokenStart, TokenStop, AccessGrant, AccessEnd},
-	Token:    {TokenRead},
 	Bank:     {OTPVerify, AccessRedeem, AccessEnd},
 	Operator: {CustomerImport, ClientCreate, FenceRaise},
 	Clock:    {EnrolmentExpire, TokenExpire},
-	Server:   {TokenLock, EnrolmentBurn, AddressBounce, PasswordRehash, KeyMake},
+	Server:   {TokenLock, EnrolmentBurn, AddressBounce, KeyMake},
 }
 
 // May says whether an actor of this kind may do this at all.

@@ -1,0 +1,105 @@
+package lifecycle_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/enrolment"
+	"github.com/inkan-auth/inkan/internal/domain/lifecycle"
+	"github.com/inkan-auth/inkan/internal/domain/token"
+)
+
+var update = flag.Bool("update", false, "write docs/lifecycle")
+
+// golden compares a drawing with the one that reviewers have read.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("../../../docs/lifecycle", name+".txt")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || string(want) != got {
+		t.Errorf("%s is stale (%v): go test ./internal/domain/lifecycle -update, and read the difference", path, err)
+	}
+}
+
+func TestLives(t *testing.T) {
+	if err := token.Life.Check(token.States, token.Events, token.Keyed, token.Final); err != nil {
+		t.Error(err)
+	}
+	golden(t, "token", token.Life.Matrix(token.States, token.Events))
+	if err := enrolment.Life.Check(enrolment.States, enrolment.Events, enrolment.Ordered, enrolment.Final); err != nil {
+		t.Error(err)
+	}
+	golden(t, "enrolment", enrolment.Life.Matrix(enrolment.States, enrolment.Events))
+}
+
+// May is a table of actors × actions; it is golden because a cell too many is a hole.
+func TestWhoMayDoWhat(t *testing.T) {
+	kinds := []audit.ActorKind{audit.Stranger, audit.Customer, audit.Token, audit.Bank, audit.Operator, audit.Clock, audit.Server}
+	var table lifecycle.Table[audit.Action, audit.ActorKind]
+	for _, a := range audit.Actions {
+		for _, k := range kinds {
+			if audit.May(k, a) {
+				table = append(table, lifecycle.Move[audit.Action, audit.ActorKind]{From: a, On: k, To: "may"})
+			}
+		}
+	}
+	golden(t, "may", table.Matrix(audit.Actions, kinds))
+}
+
+// Whatever happens in whatever order, a final state stays, and a token that is not active or keyed never became so by itself.
+func TestNoOrderOfEventsRevivesAToken(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := token.Keyed
+		released := false
+		for _, e := range rapid.SliceOfN(rapid.SampledFrom(token.Events), 1, 60).Draw(t, "events") {
+			next, ok := token.Life.Next(s, e)
+			if !ok {
+				continue
+			}
+			if s == token.Revoked || s == token.Replaced {
+				t.Fatalf("%s left by %s", s, e)
+			}
+			if s == token.Locked && next == token.Active {
+				released = e == token.Release
+				if !released {
+					t.Fatalf("a lock was lifted by %s", e)
+				}
+			}
+			if next == token.Keyed {
+				t.Fatalf("%s led back to the beginning", e)
+			}
+			s = next
+		}
+	})
+}
+
+func TestCheckFindsWhatIsWrong(t *testing.T) {
+	type s = string
+	states, events, final := []s{"a", "b", "c"}, []s{"x", "y"}, []s{"c"}
+	good := lifecycle.Table[s, s]{{From: "a", On: "x", To: "b"}, {From: "b", On: "x", To: "c"}}
+	if err := good.Check(states, events, "a", final); err != nil {
+		t.Fatalf("a good table: %v", err)
+	}
+	for name, bad := range map[string]lifecycle.Table[s, s]{
+		"two rows for a pair":    append(good[:2:2], lifecycle.Move[s, s]{From: "a", On: "x", To: "c"}),
+		"unknown state":          append(good[:2:2], lifecycle.Move[s, s]{From: "a", On: "y", To: "d"}),
+		"unknown event":          append(good[:2:2], lifecycle.Move[s, s]{From: "a", On: "z", To: "c"}),
+		"a way out of the end":   append(good[:2:2], lifecycle.Move[s, s]{From: "c", On: "y", To: "b"}),
+		"a way to the beginning": append(good[:2:2], lifecycle.Move[s, s]{From: "b", On: "y", To: "a"}),
+		"a state nobody reaches": good[:1],
+	} {
+		if bad.Check(states, events, "a", final) == nil {
+			t.Errorf("%s: not found", name)
+		}
+	}
+}
