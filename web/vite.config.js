@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('./tokenapp', import.meta.url));
 const out = fileURLToPath(new URL('./dist/tokenapp', import.meta.url));
 
 // The QR reader is fetched when the camera is opened and not before, so it is not kept in advance.
-const notKept = /^(sw\.js|index\.html|assets\/qr\.js)$|\.md$/;
+const notKept = /^(sw\.js|index\.html|assets\/qr\.js)$|\.txt$/;
 
 /**
  * Writes into the worker what it keeps and under which version. The version is a hash over names and contents:
@@ -42,6 +42,7 @@ function precache() {
 export default defineConfig(({ mode }) => ({
   root,
   publicDir: 'public',
+  cacheDir: fileURLToPath(new URL('./node_modules/.vite', import.meta.url)),
   plugins: [svelte({ configFile: false, compilerOptions: { runes: true } }), precache()],
   // The sentences and the design tokens lie beside the app, not inside it.
   server: { fs: { allow: ['..', '../../testdata'] } },
@@ -52,7 +53,7 @@ export default defineConfig(({ mode }) => ({
     sourcemap: false,
     modulePreload: false,
     assetsInlineLimit: 0,
-    license: { fileName: 'licenses.md' },
+    license: { fileName: 'licenses.txt' },
     reportCompressedSize: true,
     rolldownOptions: {
       input: { index: join(root, 'index.html'), sw: join(root, 'src/sw.ts') },

@@ -24,7 +24,7 @@ func accountsOf(subject string) []account {
 	h := sha256.Sum256([]byte("accounts of " + subject))
 	n := func(i int) uint64 { return binary.BigEndian.Uint64(h[i*8:]) }
 	branch := branches[n(0)%uint64(len(branches))]
-	masked := func(i int) string { return fmt.Sprintf("****%03d", n(i)%1000) }
+	masked := func(i int) string { return fmt.Sprintf("****%03d", n(i)>>32%1000) }
 	return []account{
 		{Kind: "ordinary", Branch: branch, Number: masked(1), Balance: yen(184_000 + n(1)%2_400_000)},
 		{Kind: "savings", Branch: branch, Number: masked(2), Balance: yen(500_000 + n(2)%3_100_000)},

@@ -1,6 +1,7 @@
 package mailbox_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/smtp"
 	"net/textproto"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -164,4 +166,24 @@ func code(err error) int {
 		return reply.Code
 	}
 	return 0
+}
+
+// TestTexts holds both languages to the same keys.
+func TestTexts(t *testing.T) {
+	texts := make(map[string]map[string]string)
+	for _, tag := range []string{"ja", "en"} {
+		raw, err := os.ReadFile("text/" + tag + ".json")
+		check(t, err)
+		var text map[string]string
+		check(t, json.Unmarshal(raw, &text))
+		texts[tag] = text
+	}
+	for key, ja := range texts["ja"] {
+		if ja == "" || texts["en"][key] == "" {
+			t.Errorf("%s: ja %q, en %q", key, ja, texts["en"][key])
+		}
+	}
+	if len(texts["ja"]) != len(texts["en"]) {
+		t.Error("the languages have different keys")
+	}
 }

@@ -144,3 +144,13 @@ func (a *Authority) Ready(ctx context.Context) error {
 	_, err := a.moment()
 	return err
 }
+
+// AcceptClock takes the present time for right although a later one has been seen, and kills everything issued before it, so that nothing can be used twice
+// because the clock ran twice.
+func (a *Authority) AcceptClock(ctx context.Context) error {
+	a.watermark.Store(0)
+	return a.do(ctx, audit.Actor{Kind: audit.Operator}, audit.FenceRaise, func(ctx context.Context, d *deed) error {
+		d.detail = map[string]string{"clock": "accepted"}
+		return errors.Join(d.SetWatermark(ctx, store.Micros(d.now)), d.Queries.RaiseFence(ctx, store.Micros(d.now)))
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/notice"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
 )
@@ -89,11 +90,11 @@ func (a *Authority) deliver(ctx context.Context, row db.Outbox, now time.Time) e
 	}
 	sendCtx, cancel := context.WithTimeout(ctx, deliverLease-5*time.Second)
 	defer cancel()
-	err = a.Mailer.Send(sendCtx, Mail{ID: row.ID, To: address.Mail, Subject: subject, Body: body, Date: store.Time(row.CreatedAt)})
+	err = a.Mailer.Send(sendCtx, notice.Mail{ID: row.ID, To: address.Mail, Subject: subject, Body: body, Date: store.Time(row.CreatedAt)})
 	switch {
 	case err == nil:
 		return a.endDelivery(ctx, row, now, "sent", "")
-	case errors.Is(err, ErrBounced):
+	case errors.Is(err, notice.ErrBounced):
 		return a.bounced(ctx, row, now)
 	}
 	a.Log.Warn("a mail was not taken and is tried again", "id", row.ID, "topic", row.Topic, "tries", row.Tries)
@@ -204,8 +205,16 @@ func (a *Authority) SweepDue(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := a.sweepOIDC(ctx, now); err != nil {
+		return err
+	}
 	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
 		day := store.Micros(now.Add(-24 * time.Hour))
 		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day))
 	})
+}
+
+// OutboxWaiting is how many messages wait to leave the house.
+func (a *Authority) OutboxWaiting(ctx context.Context) (int64, error) {
+	return a.Store.Reader().OutboxWaiting(ctx)
 }

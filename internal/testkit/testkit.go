@@ -18,6 +18,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/connector/keys"
 	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/notice"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/store"
 )
@@ -48,7 +49,7 @@ func (c *Clock) Move(d time.Duration) {
 // Post is a pretend mail server that keeps what it is given.
 type Post struct {
 	mu     sync.Mutex
-	sent   []authority.Mail
+	sent   []notice.Mail
 	down   bool
 	bounce map[string]bool
 	store  *store.Store
@@ -56,7 +57,7 @@ type Post struct {
 }
 
 // Send keeps the mail, or fails as it was told to. Nothing may leave from inside a write.
-func (p *Post) Send(_ context.Context, m authority.Mail) error {
+func (p *Post) Send(_ context.Context, m notice.Mail) error {
 	if n := p.store.Writing(); n != 0 {
 		p.t.Errorf("a mail left while %d writes were open", n)
 	}
@@ -66,7 +67,7 @@ func (p *Post) Send(_ context.Context, m authority.Mail) error {
 		return errors.New("the mail server is down")
 	}
 	if p.bounce[m.To] {
-		return authority.ErrBounced
+		return notice.ErrBounced
 	}
 	p.sent = append(p.sent, m)
 	return nil
@@ -87,10 +88,10 @@ func (p *Post) Bounce(to string) {
 }
 
 // Sent is every mail so far.
-func (p *Post) Sent() []authority.Mail {
+func (p *Post) Sent() []notice.Mail {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return append([]authority.Mail(nil), p.sent...)
+	return append([]notice.Mail(nil), p.sent...)
 }
 
 // World is a server without its pages.

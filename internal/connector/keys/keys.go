@@ -21,7 +21,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
 )
 
@@ -40,7 +39,7 @@ const version = 1
 type Keys struct {
 	master []byte
 	issuer *ecdsa.PrivateKey
-	about  authority.Issuer
+	about  signing.Issuer
 
 	mu    sync.RWMutex
 	aeads map[string]cipher.AEAD
@@ -145,7 +144,7 @@ func Open(dir, tokenOrigin string, now time.Time) (*Keys, error) {
 	if own != certified || name != tokenOrigin {
 		return nil, fmt.Errorf("%s speaks of another key or of the origin %s, not of %s", wordFile, name, tokenOrigin)
 	}
-	k := &Keys{master: master, issuer: issuer, about: authority.Issuer{Key: own, Kid: own.Thumbprint(), Envelope: string(word), RootThumbprint: root.Thumbprint()},
+	k := &Keys{master: master, issuer: issuer, about: signing.Issuer{Key: own, Kid: own.Thumbprint(), Envelope: string(word), RootThumbprint: root.Thumbprint()},
 		aeads: map[string]cipher.AEAD{}, macs: map[string][]byte{}}
 	return k, k.selfTest()
 }
@@ -212,7 +211,7 @@ func (k *Keys) MAC(purpose string, data []byte) []byte {
 }
 
 // Issuer describes the issuer key.
-func (k *Keys) Issuer() authority.Issuer { return k.about }
+func (k *Keys) Issuer() signing.Issuer { return k.about }
 
 // SignIssuer signs a digest with the issuer key.
 func (k *Keys) SignIssuer(digest []byte) ([]byte, error) { return signer(k.issuer)(digest) }

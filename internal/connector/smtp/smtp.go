@@ -9,7 +9,7 @@ import (
 
 	"github.com/wneessen/go-mail"
 
-	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/notice"
 )
 
 // Config is where and as whom to send.
@@ -40,12 +40,12 @@ func New(c Config) (*Mailer, error) {
 	return &Mailer{c, addr[lastAt(addr)+1:]}, nil
 }
 
-// Send hands one mail over. An address that does not exist is authority.ErrBounced. The server's own words are not passed on, because they repeat the
+// Send hands one mail over. An address that does not exist is notice.ErrBounced. The server's own words are not passed on, because they repeat the
 // recipient's address.
-func (s *Mailer) Send(ctx context.Context, a authority.Mail) error {
+func (s *Mailer) Send(ctx context.Context, a notice.Mail) error {
 	m := mail.NewMsg()
 	if err := errors.Join(m.From(s.c.From), m.To(a.To)); err != nil {
-		return fmt.Errorf("smtp: %w: the address cannot be written", authority.ErrBounced)
+		return fmt.Errorf("smtp: %w: the address cannot be written", notice.ErrBounced)
 	}
 	m.Subject(a.Subject)
 	m.SetDateWithValue(a.Date)
@@ -70,7 +70,7 @@ func (s *Mailer) Send(ctx context.Context, a authority.Mail) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &sent) && !sent.IsTemp() && (sent.ErrorCode() == 550 || sent.ErrorCode() == 551 || sent.ErrorCode() == 553):
-		return fmt.Errorf("smtp: %w (%d)", authority.ErrBounced, sent.ErrorCode())
+		return fmt.Errorf("smtp: %w (%d)", notice.ErrBounced, sent.ErrorCode())
 	case errors.As(err, &sent):
 		return fmt.Errorf("smtp: the mail server answered %d", sent.ErrorCode())
 	}

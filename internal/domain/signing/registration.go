@@ -214,6 +214,14 @@ func ParseIssuerKey(compact string, now time.Time) (issuer string, key, root JWK
 	return f["issuer"], key, *e.Key, err
 }
 
+// Issuer is the issuer key as the world may know it.
+type Issuer struct {
+	Key            JWK
+	Kid            string // thumbprint of Key
+	Envelope       string // the root's word for it (docs/protocol.md, issuer_key)
+	RootThumbprint string
+}
+
 // TokenKeys are the two secrets that both sides derive and nobody sends.
 type TokenKeys struct{ OTP, OCRA []byte }
 

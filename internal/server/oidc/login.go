@@ -12,11 +12,14 @@ import (
 
 	"github.com/luikyv/go-oidc/pkg/goidc"
 
+	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/server/web"
 )
 
 // told is what the login tells the client, kept with the request and then with the grant. It is written down when the customer has
-// proved herself, so that what the client reads is what happened and not what is so when it asks.
+// proved herself, so that what the client reads is what happened and not what is so when it asks. The bank's own reference is the subject, so the bank needs no table of ours.
 type told struct {
 	Customer string   `json:"customer"`
 	Session  string   `json:"session"`
@@ -33,52 +36,90 @@ const toldKey, actorKey = "told", "actor"
 // authenticate is asked by the library when a request comes and each time the browser returns to it. It either ends the request with who the
 // customer is or sends her to the login, which leads back here.
 func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, as *goidc.AuthnSession, _ *goidc.Client) (goidc.Status, error) {
-	now := s.Authority.Now()
-	t, _ := readTold(as.Store)
+	t, err := readTold(as.Store)
+	if err != nil {
+		return goidc.StatusFailure, err
+	}
 	if t.Began == 0 {
-		t.Began = now.UnixMicro()
+		t.Began = s.Authority.Now().UnixMicro()
 		as.Store = writeTold(as.Store, t)
 	}
 	if r.URL.Query().Get("cancel") != "" && r.PathValue("callback") != "" {
 		return goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeAccessDenied, "the customer cancelled the login")
 	}
-	session, ok := s.Session(r)
-	if ok && session.Complete && fresh(session, as, t, now) {
-		s.grant(as, t, session)
+	session, complete, err := s.complete(r)
+	if err != nil {
+		return goidc.StatusFailure, goidc.WrapError("temporarily_unavailable", "nothing was decided", err)
+	}
+	if complete && fresh(session, as, t) {
+		if err := s.grant(r.Context(), as, t, session); err != nil {
+			return goidc.StatusFailure, goidc.WrapError("temporarily_unavailable", "nothing was decided", err)
+		}
 		return goidc.StatusSuccess, nil
 	}
 	if as.Prompt == goidc.PromptTypeNone {
 		return goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeLoginRequired, "the customer is not logged in")
 	}
 	next := url.Values{"next": {prefix + "/authorize/" + as.ID}}
-	if tag := r.URL.Query().Get("ui_locales"); tag != "" {
-		next.Set("ui_locales", tag)
-	}
-	if ok && session.Complete {
-		next.Set("again", "1") // the session is there but too old for this client
+	speak(w, r.FormValue("ui_locales"))
+	if complete {
+		next.Set("again", "1") // the login is complete but too old for this client
 	}
 	http.Redirect(w, r, "/login?"+next.Encode(), http.StatusSeeOther)
 	return goidc.StatusPending, nil
 }
 
-// fresh says whether the customer proved herself recently enough for what the client asked.
-func fresh(s Session, as *goidc.AuthnSession, t told, now time.Time) bool {
-	if as.Prompt == goidc.PromptTypeLogin && s.AuthTime.UnixMicro() < t.Began {
-		return false
+// speak lets the login pages use the language that the customer reads at the bank.
+func speak(w http.ResponseWriter, locales string) {
+	for tag := range strings.FieldsSeq(locales) {
+		if base, _, _ := strings.Cut(tag, "-"); base == "ja" || base == "en" {
+			web.SetLang(w, base)
+			return
+		}
 	}
-	if age := as.MaxAuthnAgeSecs; age != nil {
-		// Counted from the beginning of the request, or a max_age of zero could never be met.
-		return time.UnixMicro(t.Began).Sub(s.AuthTime) <= time.Duration(*age)*time.Second
-	}
-	return true // acr_values is a wish: the client reads in acr what it got
 }
 
-func (s *Server) grant(as *goidc.AuthnSession, t told, session Session) {
-	t.Customer, t.Session, t.Name = session.Customer, session.ID, session.Name
-	t.AuthTime, t.ACR, t.AMR, t.actor = session.AuthTime.Unix(), session.ACR, slices.Clone(session.AMR), session.Actor
-	as.Subject = session.Subject
+// complete gives the session of the browser and says whether all steps of its login have been taken. No session, and a service that was stopped
+// meanwhile, are answers and not failures: the login pages say what is to be done.
+func (s *Server) complete(r *http.Request) (authority.Session, bool, error) {
+	session, err := web.SessionOf(r, s.Authority)
+	if err != nil {
+		return session, false, failure(err)
+	}
+	step, err := s.Authority.NextStep(r.Context(), session)
+	return session, err == nil && step == authority.StepDone, failure(err)
+}
+
+// failure leaves of an error what is no refusal about the session or the customer.
+func failure(err error) error {
+	if errors.Is(err, problem.New(problem.SessionOver)) || errors.Is(err, problem.New(problem.ServiceStopped)) {
+		return nil
+	}
+	return err
+}
+
+// fresh says whether the customer proved herself recently enough for what the client asked. acr_values is a wish: the client reads in acr what it got.
+func fresh(s authority.Session, as *goidc.AuthnSession, t told) bool {
+	began := time.UnixMicro(t.Began)
+	if as.Prompt == goidc.PromptTypeLogin && s.AuthAt.Before(began) {
+		return false
+	}
+	// Counted from the beginning of the request, or a max_age of zero could never be met.
+	age := as.MaxAuthnAgeSecs
+	return age == nil || began.Sub(s.AuthAt) <= time.Duration(*age)*time.Second
+}
+
+func (s *Server) grant(ctx context.Context, as *goidc.AuthnSession, t told, session authority.Session) error {
+	c, err := s.Authority.CustomerOf(ctx, session)
+	if err != nil {
+		return err
+	}
+	t.Customer, t.Session, t.Name = session.Customer, session.ID, c.Name
+	t.AuthTime, t.ACR, t.AMR, t.actor = session.AuthAt.Unix(), session.ACR(), slices.Clone(session.AMR), session.Actor()
+	as.Subject = c.Ref
 	as.GrantedScopes = as.Scopes
 	as.Store = writeTold(as.Store, t)
+	return nil
 }
 
 // idTokenClaims is what the ID token says beyond the library's own claims. Its times come from the one clock of the server.
@@ -106,14 +147,22 @@ func (s *Server) userInfoClaims(_ context.Context, g *goidc.Grant) map[string]an
 // logout ends the session at once when the client shows an ID token of the very customer who is logged in here. Otherwise the customer is asked,
 // because anybody can put a link to this address on a page (OpenID Connect RP-Initiated Logout, section 2).
 func (s *Server) logout(w http.ResponseWriter, r *http.Request, ls *goidc.LogoutSession) (goidc.Status, error) {
-	session, ok := s.Session(r)
-	if !ok {
+	session, err := web.SessionOf(r, s.Authority)
+	if errors.Is(err, problem.New(problem.SessionOver)) {
 		return goidc.StatusSuccess, nil
 	}
-	if subject, _ := ls.IDTokenHintClaims[goidc.ClaimSubject].(string); subject != "" && subject == session.Subject {
-		if err := s.EndSession(w, r); err != nil {
+	if err != nil {
+		return goidc.StatusFailure, err
+	}
+	c, err := s.Authority.CustomerOf(r.Context(), session)
+	if failure(err) != nil {
+		return goidc.StatusFailure, err
+	}
+	if subject, _ := ls.IDTokenHintClaims[goidc.ClaimSubject].(string); subject != "" && subject == c.Ref {
+		if err := s.Authority.Logout(r.Context(), session); err != nil {
 			return goidc.StatusFailure, err
 		}
+		web.ClearSession(w)
 		return goidc.StatusSuccess, nil
 	}
 	http.Redirect(w, r, "/logout?"+url.Values{"next": {prefix + "/logout/" + ls.ID}}.Encode(), http.StatusSeeOther)

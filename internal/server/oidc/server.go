@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -20,39 +21,23 @@ import (
 	"github.com/luikyv/go-oidc/pkg/provider"
 
 	"github.com/inkan-auth/inkan/internal/authority"
-	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/server/web"
 )
 
 // prefix is the part of the login host that is ours, beside the well-known address.
 const prefix = "/oidc"
 
+// policy is the content security policy of what a person may see here: the pages of Leave and Sorry.
+const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
 // assertionLife is the longest life of a client's assertion that is accepted; the authority remembers used ones for longer.
 const assertionLife = 5 * time.Minute
-
-// Session is where the browser of a request stands at the login host, as the customer's pages know it.
-type Session struct {
-	ID       string    // of the session; what is granted dies with it
-	Customer string    // identifier of the customer
-	Subject  string    // the bank's own reference for her, which the bank gets back as "sub"
-	Name     string    // for scope "profile"
-	AuthTime time.Time // when she proved who she is
-	ACR      string    // how far that goes
-	AMR      []string  // what she proved it with (RFC 8176)
-	Complete bool      // all steps of the login have been taken
-	Actor    audit.Actor
-}
 
 // Config is all that the door can touch.
 type Config struct {
 	Issuer    string // origin of the login host
 	Authority *authority.Authority
 
-	// Session gives the session of the browser, if there is one.
-	Session func(*http.Request) (Session, bool)
-	// EndSession ends it and takes the cookie away.
-	EndSession func(http.ResponseWriter, *http.Request) error
-	// Source is the shortened network of a client's request, for the trail.
-	Source func(*http.Request) string
 	// Leave shows a page that goes on to another site by itself. Browsers apply the form-action of the login page to redirects that follow it, so
 	// after a form the way back to the bank must begin on a page of its own.
 	Leave func(w http.ResponseWriter, r *http.Request, to string)
@@ -87,31 +72,16 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	return s, err
 }
 
-// Mount lists the routes. What the library could do beyond them, such as the registration of clients by anybody, has no route.
+// Mount lists the routes. What the library could do beyond them, such as the registration of clients by anybody, has no route. The handlers bring
+// their own headers and must not stand behind web.Harden: a bank's page may post to the beginning of a login or logout, which changes nothing by itself.
 func (s *Server) Mount(mux *http.ServeMux) {
-	browser, client := s.browser(s.protocol), s.client(s.protocol)
-	mux.HandleFunc("GET /.well-known/openid-configuration", s.serveDiscovery)
-	mux.Handle("GET "+prefix+"/jwks", client)
-	mux.Handle("GET "+prefix+"/authorize", browser)
-	mux.Handle("POST "+prefix+"/authorize", browser)
-	mux.Handle("GET "+prefix+"/authorize/{request}", browser)
-	mux.Handle("GET "+prefix+"/logout", browser)
-	mux.Handle("POST "+prefix+"/logout", browser)
-	mux.Handle("GET "+prefix+"/logout/{request}", browser)
-	mux.Handle("POST "+prefix+"/par", client)
-	mux.Handle("POST "+prefix+"/token", client)
-	mux.Handle("GET "+prefix+"/userinfo", client)
-	mux.Handle("POST "+prefix+"/userinfo", client)
-}
-
-// FromClients says whether a request comes from a system and not from a page, so that the check of its origin does not apply; each
-// proves itself by a secret in the request. The two that a bank's page may post to are the beginning of a login and of a logout, which change nothing by themselves.
-func FromClients(r *http.Request) bool {
-	switch r.URL.Path {
-	case prefix + "/par", prefix + "/token", prefix + "/userinfo", prefix + "/authorize", prefix + "/logout":
-		return true
+	door := web.Shield(s.way(s.protocol), policy)
+	mux.Handle("GET /.well-known/openid-configuration", web.Shield(http.HandlerFunc(s.serveDiscovery), policy))
+	for _, route := range []string{"GET /jwks", "GET /authorize", "POST /authorize", "GET /authorize/{request}", "GET /logout", "POST /logout", "GET /logout/{request}",
+		"POST /par", "POST /token", "GET /userinfo", "POST /userinfo"} {
+		method, path, _ := strings.Cut(route, " ")
+		mux.Handle(method+" "+prefix+path, door)
 	}
-	return false
 }
 
 func (s *Server) provider() (*provider.Provider, error) {

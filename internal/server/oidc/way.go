@@ -4,34 +4,22 @@ import (
 	"context"
 	"net/http"
 	"strings"
-)
 
-// maxBody bounds what a client or a page may send.
-const maxBody = 64 << 10
+	"github.com/inkan-auth/inkan/internal/server/web"
+)
 
 type sourceKey struct{}
 
-// client is the way of a request from a system of the bank.
-func (s *Server) client(next http.Handler) http.Handler {
+// way is what a request passes before it reaches the library: the network it came from is noted for the trail, and answers that lead from a
+// request under way to another site go over a page of ours.
+func (s *Server) way(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		if s.Source != nil {
-			r = r.WithContext(context.WithValue(r.Context(), sourceKey{}, s.Source(r)))
+		r = r.WithContext(context.WithValue(r.Context(), sourceKey{}, web.Source(r)))
+		if r.PathValue("request") != "" {
+			w = &leaving{ResponseWriter: w, s: s, r: r}
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// browser is the way of a request from a customer's browser. Answers that lead to another site go over a page of ours where a form came before.
-func (s *Server) browser(next http.Handler) http.Handler {
-	return s.client(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.PathValue("request") == "" {
-			next.ServeHTTP(w, r)
-			return
-		}
-		l := &leaving{ResponseWriter: w, s: s, r: r}
-		next.ServeHTTP(l, r)
-	}))
 }
 
 // leaving turns a redirect to another site into a page that goes there.

@@ -31,7 +31,11 @@ func Harden(next http.Handler, csp string) http.Handler {
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "this form was not sent from our own page", http.StatusForbidden)
 	}))
-	next = cross.Handler(next)
+	return Shield(cross.Handler(next), csp)
+}
+
+// Shield is Harden without the guard against forms of other sites, for doors that other sites are meant to come through: those of a protocol.
+func Shield(next http.Handler, csp string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", csp)
@@ -93,6 +97,9 @@ func (r *recorder) Write(b []byte) (int, error) {
 	r.wrote = true
 	return r.ResponseWriter.Write(b)
 }
+
+// Status is what was answered, for the metrics.
+func (r *recorder) Status() int { return r.status }
 
 // Unwrap lets http.ResponseController reach the real writer.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -36,6 +36,17 @@ func (q *Queries) AdvanceOIDCRequest(ctx context.Context, arg AdvanceOIDCRequest
 	return result.RowsAffected()
 }
 
+const countOIDCRows = `-- name: CountOIDCRows :one
+SELECT (SELECT count(*) FROM oidc_request) + (SELECT count(*) FROM oidc_grant) + (SELECT count(*) FROM oidc_access) AS rows_kept
+`
+
+func (q *Queries) CountOIDCRows(ctx context.Context) (int32, error) {
+	row := q.db.QueryRowContext(ctx, countOIDCRows)
+	var rows_kept int32
+	err := row.Scan(&rows_kept)
+	return rows_kept, err
+}
+
 const deleteOldOIDCAccess = `-- name: DeleteOldOIDCAccess :exec
 DELETE FROM oidc_access WHERE expires_at < $1
 `

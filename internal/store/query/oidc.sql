@@ -62,3 +62,6 @@ INSERT INTO oidc_key (id, sealed, public, created_at, retired_at) VALUES ($1, $2
 
 -- name: OIDCKeys :many
 SELECT * FROM oidc_key WHERE retired_at = 0 OR retired_at > $1 ORDER BY created_at DESC, id DESC;
+
+-- name: CountOIDCRows :one
+SELECT (SELECT count(*) FROM oidc_request) + (SELECT count(*) FROM oidc_grant) + (SELECT count(*) FROM oidc_access) AS rows_kept;

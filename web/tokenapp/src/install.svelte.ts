@@ -14,6 +14,8 @@ class Installation {
   /** A new version has been fetched and waits. */
   waiting = $state(false);
   version = $state('');
+  /** The browser has a service worker and refuses ours, as under a certificate it does not trust. */
+  refused = $state(false);
   #prompt: InstallPrompt | undefined;
   #registration: ServiceWorkerRegistration | undefined;
 
@@ -27,7 +29,7 @@ class Installation {
       this.installed = true;
       this.offered = false;
     });
-    if (import.meta.env.PROD && 'serviceWorker' in navigator) void this.#registerWorker().catch(() => undefined);
+    if (import.meta.env.PROD && 'serviceWorker' in navigator) void this.#registerWorker().catch(() => { this.refused = true; });
   }
 
   async install(): Promise<void> {

@@ -17,8 +17,8 @@ if (location.pathname === '/r') {
   else registration.badLink = true;
 }
 
+mount(App, { target: document.getElementById('app')! });
 installation.start();
 await Promise.all([wallet.load(), clock.start()]);
 if (await registration.resume()) replace('register');
 else if (route.screen === 'codes') void wallet.refresh();
-mount(App, { target: document.getElementById('app')! });

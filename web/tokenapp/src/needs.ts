@@ -4,6 +4,7 @@ import { password } from './protocol/otp.ts';
 import { derive, makeAgreementPair, makeSigningPair } from './protocol/keys.ts';
 import { exportPublic, sign } from './protocol/jws.ts';
 import { utf8 } from './protocol/bytes.ts';
+import { installation } from './install.svelte.ts';
 import { installed } from './platform.ts';
 import * as store from './store.ts';
 
@@ -55,7 +56,8 @@ export async function check(): Promise<Need[]> {
   const keys = secure && await within(5000, keysWork(), false);
   const storage = secure && await within(5000, storageWorks(), false);
   const kept = await persisted();
-  const offline = 'serviceWorker' in navigator;
+  const offline = 'serviceWorker' in navigator && !installation.refused
+    && await within(3000, navigator.serviceWorker.ready.then(() => true), false);
   const camera = typeof navigator.mediaDevices?.getUserMedia === 'function';
   return [
     { id: 'secure', state: secure ? 'ok' : 'missing' },

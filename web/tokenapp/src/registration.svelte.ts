@@ -16,9 +16,9 @@ import { wallet } from './wallet.svelte.ts';
 /** Why it has to be tried again; nothing was decided yet. */
 export type Delay = 'offline' | 'unavailable' | 'throttled' | 'unexpected';
 /** Why it did not work for good. */
-export type Refusal = 'registration-refused' | 'registration-burnt' | 'malformed';
+export type Refusal = 'registration-refused' | 'registration-burnt' | 'downloads-used-up' | 'malformed';
 /** Why the answer, or this phone, is not to be trusted with it. */
-export type Stop = 'wrong-root' | 'unverified' | 'storage';
+export type Stop = 'wrong-root' | 'unverified' | 'unsaved' | 'storage';
 
 export type Phase =
   | { at: 'form' }
@@ -28,7 +28,7 @@ export type Phase =
   | { at: 'stopped'; why: Stop }
   | { at: 'done'; token: string };
 
-const REFUSALS: readonly string[] = ['registration-refused', 'registration-burnt', 'malformed'];
+const REFUSALS: readonly string[] = ['registration-refused', 'registration-burnt', 'downloads-used-up', 'malformed'];
 const DRAFT = 'registration-draft';
 
 /** A key that was scanned or followed, with what has been typed so far. It lives as long as the window. */
@@ -92,6 +92,11 @@ class Registration {
     this.keepDraft();
   }
 
+  /** Clears the form if it still holds the key of this registration, and not one that came since by another link. */
+  #forget(pending: Pending): void {
+    if (!this.key || this.key.key === pending.key) this.clear();
+  }
+
   /** Back to the form, after a refusal or for another contract. Under way, it stays where it is. */
   again(): void {
     if (this.phase.at === 'refused' || this.phase.at === 'done' || (this.phase.at === 'stopped' && this.phase.why === 'storage')) this.phase = { at: 'form' };
@@ -119,6 +124,7 @@ class Registration {
         device: await thumbprint(await exportPublic(signing.publicKey)),
         signing,
         agreement,
+        key: key.key,
         root: key.root,
         started: clock.now,
       };
@@ -158,8 +164,10 @@ class Registration {
   async abandon(): Promise<void> {
     clearTimeout(this.#timer);
     const pending = await store.pending();
-    if (pending) await store.drop(pending);
-    this.clear();
+    if (pending) {
+      await store.drop(pending);
+      this.#forget(pending);
+    }
     this.phase = { at: 'form' };
   }
 
@@ -175,7 +183,7 @@ class Registration {
     try {
       pending = await store.pending();
     } catch {
-      this.phase = { at: 'stopped', why: 'storage' };
+      this.phase = { at: 'stopped', why: 'unsaved' };
       return;
     }
     if (!pending) {
@@ -205,10 +213,11 @@ class Registration {
         contract = await store.complete(pending, registered, keys, registered.serverTime);
       } catch (error) {
         if (error instanceof WrongRoot) throw error;
-        this.phase = { at: 'stopped', why: 'storage' };
+        // The bank has it, this phone could not write it down. The request and its keys are still there.
+        this.phase = { at: 'stopped', why: 'unsaved' };
         return;
       }
-      this.clear();
+      this.#forget(pending);
       await wallet.changed();
       void clock.measure();
       this.phase = { at: 'done', token: contract.token };
@@ -219,7 +228,7 @@ class Registration {
 
   async #failed(pending: Pending, error: unknown): Promise<void> {
     if (error instanceof Problem && REFUSALS.includes(error.kind)) {
-      await store.drop(pending);
+      await store.drop(pending).catch(() => undefined);
       this.phase = { at: 'refused', why: error.kind as Refusal, triesLeft: error.triesLeft };
       return;
     }

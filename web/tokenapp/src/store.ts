@@ -37,6 +37,8 @@ export type Pending = {
   device: string;
   signing: CryptoKeyPair;
   agreement: CryptoKeyPair;
+  /** The registration key it was made with. */
+  key: string;
   /** The root that the QR code carried, or empty after typing. */
   root: string;
   started: number;

@@ -9,6 +9,7 @@ class Wallet {
   contracts = $state.raw<Contract[]>([]);
   /** `broken`: the database cannot be opened. `lost`: there were contracts once and the database is empty. */
   state = $state<'loading' | 'ready' | 'lost' | 'broken'>('loading');
+  #askAfter = 0;
   #channel = typeof BroadcastChannel === 'function' ? new BroadcastChannel('inkan-wallet') : undefined;
 
   constructor() {
@@ -18,7 +19,11 @@ class Wallet {
 
   async load(): Promise<void> {
     try {
-      this.contracts = await store.contracts();
+      this.contracts = await Promise.race([
+        store.contracts(),
+        // A database that never opens must not look like an empty one.
+        new Promise<never>((_, reject) => setTimeout(() => reject(new Error('the database does not open')), 8000)),
+      ]);
       this.state = this.contracts.length === 0 && store.hadContracts() ? 'lost' : 'ready';
     } catch {
       this.state = 'broken';
@@ -63,6 +68,11 @@ class Wallet {
    * and the passwords are shown all the same.
    */
   async refresh(only?: string): Promise<void> {
+    if (only === undefined) {
+      // Whoever goes back and forth between this app and the bank's page does not ask anew each time.
+      if (this.contracts.length === 0 || performance.now() < this.#askAfter) return;
+      this.#askAfter = performance.now() + 15_000;
+    }
     for (const contract of this.contracts) {
       if (only !== undefined && contract.token !== only) continue;
       try {

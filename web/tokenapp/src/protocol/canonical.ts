@@ -36,8 +36,14 @@ function writeValue(value: Canonical, depth: number): string {
   return '{' + members.join(',') + '}';
 }
 
-/** The canonical text of a value. */
+/** What stands for itself is always an object: a text or a list alone says nothing about what it is. */
+function whole(value: Canonical): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('not an object');
+}
+
+/** The canonical text of an object. */
 export function write(value: Canonical): string {
+  whole(value);
   const text = writeValue(value, 1);
   if (utf8(text).length > MAX_BYTES) throw new Error('too long');
   return text;
@@ -123,6 +129,7 @@ export function read(bytes: Bytes): Canonical {
 
   const value = readValue(1);
   if (at !== text.length) throw new Error('something follows the value');
+  whole(value);
   return value;
 }
 

@@ -24,7 +24,11 @@ export async function transcript(registration: string, answer: string): Promise<
  */
 export async function derive(own: CryptoKey, other: PublicJwk, salt: Bytes, issuer: string, token: string): Promise<TokenKeys> {
   const peer = await crypto.subtle.importKey('jwk', { ...other }, ECDH, true, []);
-  const secret = await crypto.subtle.deriveKey({ name: 'ECDH', public: peer }, own, 'HKDF', false, ['deriveKey']);
+  return fromSecret(await crypto.subtle.deriveKey({ name: 'ECDH', public: peer }, own, 'HKDF', false, ['deriveKey']), salt, issuer, token);
+}
+
+/** The second half: both keys from the shared secret, each for one purpose, one issuer and one token. */
+export async function fromSecret(secret: CryptoKey, salt: Bytes, issuer: string, token: string): Promise<TokenKeys> {
   const hmac = (purpose: string): Promise<CryptoKey> => crypto.subtle.deriveKey(
     { name: 'HKDF', hash: 'SHA-256', salt, info: utf8(`inkan/${purpose}/v1|${issuer}|${token}`) },
     secret,

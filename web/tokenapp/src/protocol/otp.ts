@@ -11,7 +11,7 @@ export function stepAt(now: number, step = STEP): number {
   return Math.floor(now / step);
 }
 
-/** The eight bytes of a counter, the highest first. The minutes passed 2^32 nowhere near, but vectors do. */
+/** The eight bytes of a counter, the highest first. Minutes stay far below 2^32; a vector need not. */
 export function counterBytes(counter: number): Bytes {
   const bytes = new Uint8Array(8);
   const view = new DataView(bytes.buffer);

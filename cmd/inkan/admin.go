@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/connector/keys"
+)
+
+// adminCommand is one task of the operator. run gets do = false for a dry run: it then says what it would do and writes nothing.
+type adminCommand struct {
+	name, args, line string
+	run              func(ctx context.Context, a adminCall) error
+}
+
+// adminCall is what a task works with.
+type adminCall struct {
+	config Config
+	do     bool
+	args   []string
+	out    io.Writer
+}
+
+var adminCommands = []adminCommand{
+	{"keys", "", "make the key directory named in the configuration", adminKeys},
+	{"customers", "FILE.csv|FILE.jsonl", "import customers", adminCustomers},
+	{"oidc-client", "FILE.json", "make a client of OpenID Connect known", adminOIDCClient},
+	{"api-client", "ID SCOPE…", "make a system of the bank known to the API (scope: otp:verify)", adminAPIClient},
+	{"fence", "", "after restoring a copy: kill every code, key, session and link issued before now", adminFence},
+	{"clock", "", "after the clock was wrong: accept the present time although a later one has been seen", adminClock},
+}
+
+func admin(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	usage := func() error {
+		fmt.Fprint(stderr, "usage: inkan admin TASK -config inkan.toml [-do] [arguments]\n\nWithout -do nothing is written: the task says what it would do.\n\n")
+		for _, c := range adminCommands {
+			fmt.Fprintf(stderr, "  %-12s %-20s %s\n", c.name, c.args, c.line)
+		}
+		return errUsage
+	}
+	if len(args) == 0 {
+		return usage()
+	}
+	for _, c := range adminCommands {
+		if c.name != args[0] {
+			continue
+		}
+		f := flag.NewFlagSet("admin "+c.name, flag.ContinueOnError)
+		f.SetOutput(stderr)
+		path := f.String("config", "inkan.toml", "configuration file")
+		do := f.Bool("do", false, "do it; without this it is a dry run")
+		if f.Parse(args[1:]) != nil {
+			return errUsage
+		}
+		conf, err := readConfig(*path)
+		if err != nil {
+			return err
+		}
+		if err := c.run(ctx, adminCall{conf, *do, f.Args(), stdout}); err != nil {
+			return err
+		}
+		if !*do {
+			fmt.Fprintln(stdout, "This was a dry run; nothing was written. Add -do to do it.")
+		}
+		return nil
+	}
+	return usage()
+}
+
+// with opens the authority that the configuration describes.
+func (c adminCall) with(ctx context.Context, f func(a *authority.Authority) error) error {
+	s, err := openStore(ctx, c.config)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }()
+	p, err := c.config.parts(s, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	h, err := build(ctx, p)
+	if err != nil {
+		return err
+	}
+	return f(h.authority)
+}
+
+func adminKeys(_ context.Context, c adminCall) error {
+	dir := c.config.Keys.Directory
+	if _, err := os.Stat(filepath.Join(dir, keys.RootFile)); err == nil {
+		return fmt.Errorf("%s holds keys already; they are never written over", dir)
+	}
+	fmt.Fprintf(c.out, "Make new keys in %s for %s.\n", dir, c.config.Hosts.Token)
+	if !c.do {
+		return nil
+	}
+	if err := keys.Create(dir, c.config.Hosts.Token, time.Now()); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "Move %s to an offline place now: the server does not need it, and whoever has it can pretend to be the issuer.\nBack up the rest: without %s no token and no password can be read any more.\n", keys.RootFile, "master.key")
+	return nil
+}
+
+func adminFence(ctx context.Context, c adminCall) error {
+	fmt.Fprintln(c.out, "Kill every one-time code, registration key, session and link that was issued before now. For up to three minutes no one-time password will be accepted.")
+	if !c.do {
+		return nil
+	}
+	return c.with(ctx, func(a *authority.Authority) error { return a.RaiseFence(ctx) })
+}
+
+func adminClock(ctx context.Context, c adminCall) error {
+	fmt.Fprintf(c.out, "Accept %s as the time although a later one has been seen, and kill everything issued before it.\n", time.Now().UTC().Format(time.RFC3339))
+	if !c.do {
+		return nil
+	}
+	return c.with(ctx, func(a *authority.Authority) error { return a.AcceptClock(ctx) })
+}
+
+func adminAPIClient(ctx context.Context, c adminCall) error {
+	if len(c.args) < 2 {
+		return errors.New("give an identifier and at least one scope: inkan admin api-client -do core-banking otp:verify")
+	}
+	fmt.Fprintf(c.out, "Make %s known with the scopes %s.\n", c.args[0], strings.Join(c.args[1:], " "))
+	if !c.do {
+		return nil
+	}
+	return c.with(ctx, func(a *authority.Authority) error {
+		secret, err := a.CreateAPIClient(ctx, c.args[0], c.args[1:])
+		if err == nil {
+			fmt.Fprintf(c.out, "Its secret, shown once and kept as a hash:\n%s\n", secret)
+		}
+		return err
+	})
+}
+
+// oidcClientFile is a client of OpenID Connect in a file.
+type oidcClientFile struct {
+	ID             string          `json:"id"`
+	Name           string          `json:"name"`
+	Method         string          `json:"token_endpoint_auth_method"`
+	JWKS           json.RawMessage `json:"jwks"`
+	RedirectURIs   []string        `json:"redirect_uris"`
+	PostLogoutURIs []string        `json:"post_logout_redirect_uris"`
+}
+
+func adminOIDCClient(ctx context.Context, c adminCall) error {
+	if len(c.args) != 1 {
+		return errors.New("give one JSON file with id, name, token_endpoint_auth_method, jwks, redirect_uris, post_logout_redirect_uris")
+	}
+	b, err := os.ReadFile(c.args[0])
+	if err != nil {
+		return err
+	}
+	var in oidcClientFile
+	d := json.NewDecoder(strings.NewReader(string(b)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		return fmt.Errorf("%s: %w", c.args[0], err)
+	}
+	fmt.Fprintf(c.out, "Make the client %s (%s) known, which proves itself by %s.\n", in.ID, in.Name, in.Method)
+	if !c.do {
+		return nil
+	}
+	return c.with(ctx, func(a *authority.Authority) error {
+		secret, err := a.CreateOIDCClient(ctx, authority.OIDCClient{ID: in.ID, Name: in.Name, Method: in.Method, JWKS: string(in.JWKS), RedirectURIs: in.RedirectURIs, PostLogoutURIs: in.PostLogoutURIs})
+		if err == nil && secret != "" {
+			fmt.Fprintf(c.out, "Its secret, shown once and kept as a hash:\n%s\n", secret)
+		}
+		return err
+	})
+}
+
+// customerLine is one customer in a file; the columns of a CSV file have the same names.
+type customerLine struct {
+	Ref                 string `json:"ref"`
+	LoginID             string `json:"login_id"`
+	LoginPassword       string `json:"login_password"`
+	ConfirmPassword     string `json:"confirm_password"`
+	LoginPasswordHash   string `json:"login_password_hash"`
+	ConfirmPasswordHash string `json:"confirm_password_hash"`
+	Name                string `json:"name"`
+	Kana                string `json:"kana"`
+	Mail                string `json:"mail"`
+	Phone               string `json:"phone"`
+	Branch              string `json:"branch"`
+	AccountType         string `json:"account_type"`
+	AccountNumber       string `json:"account_number"`
+}
+
+func (l customerLine) customer() authority.NewCustomer {
+	return authority.NewCustomer{Ref: l.Ref, LoginID: l.LoginID, LoginPassword: l.LoginPassword, ConfirmPassword: l.ConfirmPassword, LoginPasswordHash: l.LoginPasswordHash,
+		ConfirmPasswordHash: l.ConfirmPasswordHash, Name: l.Name, Kana: l.Kana, Mail: l.Mail, Phone: l.Phone, Branch: l.Branch, AccountType: l.AccountType, AccountNumber: l.AccountNumber}
+}
+
+func adminCustomers(ctx context.Context, c adminCall) error {
+	if len(c.args) != 1 {
+		return errors.New("give one file: .csv with a header line, or .jsonl with one object a line (docs/operations.md lists the columns)")
+	}
+	lines, err := readCustomers(c.args[0])
+	if err != nil {
+		return err
+	}
+	return c.with(ctx, func(a *authority.Authority) error {
+		good, bad := 0, 0
+		for i, l := range lines {
+			work := a.CheckCustomer
+			if c.do {
+				work = a.ImportCustomer
+			}
+			if err := work(ctx, l.customer()); err != nil {
+				var why authority.ErrImport
+				if !errors.As(err, &why) {
+					return fmt.Errorf("customer %d: %w", i+1, err)
+				}
+				bad++
+				fmt.Fprintf(c.out, "customer %d (%s): %v\n", i+1, l.Ref, why)
+				continue
+			}
+			good++
+		}
+		fmt.Fprintf(c.out, "%d customers are good, %d are not.\n", good, bad)
+		if bad > 0 && c.do {
+			return fmt.Errorf("%d customers were not imported; mend the lines above and import the file again: those that are in are told as taken and left alone", bad)
+		}
+		return nil
+	})
+}
+
+func readCustomers(path string) ([]customerLine, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	var out []customerLine
+	if strings.HasSuffix(path, ".csv") {
+		r := csv.NewReader(bufio.NewReader(f))
+		header, err := r.Read()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if len(header) > 0 {
+			header[0] = strings.TrimPrefix(header[0], "\ufeff") // spreadsheets put a mark there
+		}
+		for {
+			row, err := r.Read()
+			if errors.Is(err, io.EOF) {
+				return out, nil
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+			m := map[string]string{}
+			for i, v := range row {
+				m[header[i]] = v
+			}
+			b, err := json.Marshal(m)
+			if err != nil {
+				return nil, err
+			}
+			if out, err = appendLine(out, b, path); err != nil {
+				return nil, err
+			}
+		}
+	}
+	s := bufio.NewScanner(f)
+	for s.Scan() {
+		if len(strings.TrimSpace(s.Text())) > 0 {
+			if out, err = appendLine(out, s.Bytes(), path); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, s.Err()
+}
+
+func appendLine(out []customerLine, b []byte, path string) ([]customerLine, error) {
+	var l customerLine
+	d := json.NewDecoder(strings.NewReader(string(b)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&l); err != nil {
+		return nil, fmt.Errorf("%s, customer %d: %w", path, len(out)+1, err)
+	}
+	return append(out, l), nil
+}

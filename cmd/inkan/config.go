@@ -1,0 +1,216 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/inkan-auth/inkan/internal/domain/policy"
+)
+
+// Config is the configuration file of `inkan serve`, in TOML. Unknown keys are errors; secrets are names of files.
+type Config struct {
+	// Listen is the address of the public listener, such as ":8443".
+	Listen string `toml:"listen"`
+	// Internal is the address of the listener for health, readiness and metrics. It must not be public.
+	Internal string         `toml:"internal"`
+	Hosts    configHosts    `toml:"hosts"`
+	Bank     configBank     `toml:"bank"`
+	TLS      configTLS      `toml:"tls"`
+	Proxy    configProxy    `toml:"proxy"`
+	Database configDatabase `toml:"database"`
+	Keys     configKeys     `toml:"keys"`
+	Mail     configMail     `toml:"mail"`
+	Policy   configPolicy   `toml:"policy"`
+	Log      configLog      `toml:"log"`
+}
+
+// configHosts are the origins of the audiences, each its own (R-079).
+type configHosts struct {
+	Login string `toml:"login"` // the customer's pages and OpenID Connect, such as "https://login.bank.example"
+	Token string `toml:"token"` // the token app
+	API   string `toml:"api"`   // the bank's systems
+}
+
+type configBank struct {
+	NameJA string `toml:"name_ja"`
+	NameEN string `toml:"name_en"`
+	URL    string `toml:"url"`   // where "back to the bank" leads
+	Phone  string `toml:"phone"` // whom customers call
+}
+
+type configTLS struct {
+	Certificate string `toml:"certificate"` // PEM file
+	Key         string `toml:"key"`         // PEM file, readable by the server alone
+}
+
+type configProxy struct {
+	Trusted []string `toml:"trusted"` // networks of the proxies that end TLS in front of us
+}
+
+type configDatabase struct {
+	SQLite       string `toml:"sqlite"`        // path of the file
+	PostgresFile string `toml:"postgres_file"` // file that holds the address, because it holds the password
+	Connections  int    `toml:"connections"`   // to PostgreSQL; 16 if not given
+}
+
+type configKeys struct {
+	Directory string `toml:"directory"` // made by `inkan admin keys`
+}
+
+type configMail struct {
+	Host         string `toml:"host"`
+	Port         int    `toml:"port"`
+	From         string `toml:"from"` // the one announced sender
+	User         string `toml:"user"`
+	PasswordFile string `toml:"password_file"`
+	Plain        bool   `toml:"plain"` // no TLS; only for a mail server on this machine
+}
+
+type configLog struct {
+	Level string `toml:"level"` // debug, info, warn or error; info if not given
+}
+
+// configPolicy are the numbers a bank may set; what is not given keeps its default (package policy says what each one bounds).
+type configPolicy struct {
+	OTPDigits           *int           `toml:"otp_digits"`
+	OTPStep             *time.Duration `toml:"otp_step"`
+	MaxDrift            *int64         `toml:"max_drift"`
+	TriesPerBlock       *int           `toml:"tries_per_block"`
+	OTPTriesToLock      *int           `toml:"otp_tries_to_lock"`
+	BlockFirst          *time.Duration `toml:"block_first"`
+	BlockLongest        *time.Duration `toml:"block_longest"`
+	FailuresPerSource   *int           `toml:"failures_per_source"`
+	SourceWindow        *time.Duration `toml:"source_window"`
+	RegistrationKeyLife *time.Duration `toml:"registration_key_life"`
+	EnrolmentLife       *time.Duration `toml:"enrolment_life"`
+	RegistrationTries   *int           `toml:"registration_tries"`
+	StartTries          *int           `toml:"start_tries"`
+	Downloads           *int           `toml:"downloads"`
+	DownloadWindow      *time.Duration `toml:"download_window"`
+	WaitAfterCancel     *time.Duration `toml:"wait_after_cancel"`
+	AddressDelay        *time.Duration `toml:"address_delay"`
+	MailInterval        *time.Duration `toml:"mail_interval"`
+	TokenLife           *time.Duration `toml:"token_life"`
+	SessionIdle         *time.Duration `toml:"session_idle"`
+	SessionLife         *time.Duration `toml:"session_life"`
+	PasswordFloor       *int           `toml:"password_floor"`
+	ConfirmFloor        *int           `toml:"confirm_floor"`
+}
+
+func (c configPolicy) policy() policy.Policy {
+	p := policy.Default()
+	set(&p.OTPDigits, c.OTPDigits)
+	set(&p.OTPStep, c.OTPStep)
+	set(&p.MaxDrift, c.MaxDrift)
+	set(&p.TriesPerBlock, c.TriesPerBlock)
+	set(&p.OTPTriesToLock, c.OTPTriesToLock)
+	set(&p.BlockFirst, c.BlockFirst)
+	set(&p.BlockLongest, c.BlockLongest)
+	set(&p.FailuresPerSource, c.FailuresPerSource)
+	set(&p.SourceWindow, c.SourceWindow)
+	set(&p.RegistrationKeyLife, c.RegistrationKeyLife)
+	set(&p.EnrolmentLife, c.EnrolmentLife)
+	set(&p.RegistrationTries, c.RegistrationTries)
+	set(&p.StartTries, c.StartTries)
+	set(&p.Downloads, c.Downloads)
+	set(&p.DownloadWindow, c.DownloadWindow)
+	set(&p.WaitAfterCancel, c.WaitAfterCancel)
+	set(&p.AddressDelay, c.AddressDelay)
+	set(&p.MailInterval, c.MailInterval)
+	set(&p.TokenLife, c.TokenLife)
+	set(&p.SessionIdle, c.SessionIdle)
+	set(&p.SessionLife, c.SessionLife)
+	set(&p.PasswordFloor, c.PasswordFloor)
+	set(&p.ConfirmFloor, c.ConfirmFloor)
+	return p
+}
+
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// readConfig reads and checks a configuration file.
+func readConfig(path string) (Config, error) {
+	var c Config
+	meta, err := toml.DecodeFile(path, &c)
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		names := make([]string, len(unknown))
+		for i, k := range unknown {
+			names[i] = k.String()
+		}
+		return c, fmt.Errorf("%s: unknown settings: %s (docs/operations.md lists all of them)", path, strings.Join(names, ", "))
+	}
+	return c, c.check()
+}
+
+// check refuses what is missing or unsafe, all of it at once, each with a sentence that says what to change.
+func (c Config) check() error {
+	var errs []error
+	need := func(ok bool, sentence string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(sentence, args...))
+		}
+	}
+	need(c.Listen != "", "listen is missing: give the address of the public listener, such as \":8443\"")
+	need(c.Internal != "", "internal is missing: give the address for health and metrics, such as \"127.0.0.1:9464\"")
+	need(c.Internal == "" || c.Internal != c.Listen, "internal must differ from listen: metrics are not for the public")
+	seen := map[string]string{}
+	for name, origin := range map[string]string{"hosts.login": c.Hosts.Login, "hosts.token": c.Hosts.Token, "hosts.api": c.Hosts.API} {
+		u, err := url.Parse(origin)
+		if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Scheme != "https" && !local(u.Hostname()) {
+			need(false, "%s must be an https origin without a path, such as \"https://login.bank.example\"", name)
+			continue
+		}
+		need(seen[u.Host] == "", "%s and %s are the same host: each audience needs an origin of its own, or a flaw in one opens the other", name, seen[u.Host])
+		seen[u.Host] = name
+	}
+	need(c.Bank.NameJA != "" && c.Bank.NameEN != "", "bank.name_ja and bank.name_en are missing: customers must see who asks")
+	need((c.TLS.Certificate == "") == (c.TLS.Key == ""), "tls.certificate and tls.key belong together")
+	need(c.TLS.Certificate != "" || len(c.Proxy.Trusted) > 0, "neither tls nor proxy.trusted is set: passwords would travel in the clear; give a certificate, or the networks of the proxies that end TLS")
+	for _, p := range c.Proxy.Trusted {
+		prefix, err := netip.ParsePrefix(p)
+		need(err == nil, "proxy.trusted: %q is not a network such as \"10.1.2.0/24\"", p)
+		need(err != nil || prefix.Bits() > 0, "proxy.trusted: %q trusts everybody to name the caller's address", p)
+	}
+	need((c.Database.SQLite == "") != (c.Database.PostgresFile == ""), "give either database.sqlite or database.postgres_file")
+	need(c.Keys.Directory != "", "keys.directory is missing: make one with `inkan admin keys`")
+	need(c.Mail.Host != "" && c.Mail.Port > 0 && c.Mail.From != "", "mail.host, mail.port and mail.from are missing")
+	need(!c.Mail.Plain || local(c.Mail.Host), "mail.plain sends registration numbers in the clear: allowed only for a mail server on this machine")
+	need(!c.Mail.Plain || c.Mail.User == "", "mail.plain with mail.user would send the password in the clear")
+	if err := c.Policy.policy().Check(); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// local says whether a host is this machine.
+func local(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// secretFile reads a secret from a file that others cannot read.
+func secretFile(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("%s can be read by others: chmod 600 %s", path, path)
+	}
+	b, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	return strings.TrimSpace(string(b)), err
+}

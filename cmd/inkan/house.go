@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/connector/keys"
+	"github.com/inkan-auth/inkan/internal/connector/smtp"
+	"github.com/inkan-auth/inkan/internal/domain/password/leaked"
+	"github.com/inkan-auth/inkan/internal/domain/policy"
+	"github.com/inkan-auth/inkan/internal/server/api"
+	"github.com/inkan-auth/inkan/internal/server/customer"
+	"github.com/inkan-auth/inkan/internal/server/oidc"
+	"github.com/inkan-auth/inkan/internal/server/tokenapp"
+	"github.com/inkan-auth/inkan/internal/server/web"
+	"github.com/inkan-auth/inkan/internal/store"
+	files "github.com/inkan-auth/inkan/web"
+)
+
+// parts is what a house is built from: the same for serve and for demo.
+type parts struct {
+	store     *store.Store
+	keyDir    string
+	mail      smtp.Config
+	policy    policy.Policy
+	bank      authority.Bank
+	apiOrigin string
+	bankURL   string
+	trusted   []netip.Prefix
+	log       *slog.Logger
+	gallery   bool
+	more      map[string]http.Handler // further audiences by origin, for the demo
+}
+
+// house is the whole server: the only place that knows all rooms.
+type house struct {
+	authority *authority.Authority
+	handler   http.Handler // public
+	internal  http.Handler // health, readiness, metrics
+	log       *slog.Logger
+}
+
+func build(ctx context.Context, p parts) (*house, error) {
+	texts, err := web.LoadTexts(files.Files)
+	if err != nil {
+		return nil, err
+	}
+	k, err := keys.Open(p.keyDir, p.bank.TokenOrigin, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	mailer, err := smtp.New(p.mail)
+	if err != nil {
+		return nil, err
+	}
+	a, err := authority.New(ctx, authority.Config{Store: p.store, Keys: k, Mailer: mailer, Compose: web.Compose(texts, p.bank), Policy: p.policy, Bank: p.bank,
+		Now: time.Now, Rand: rand.Reader, Log: p.log, Listed: leaked.Listed})
+	if err != nil {
+		return nil, err
+	}
+	m := newMetrics(a)
+	doors := web.API{Log: p.log, Sentence: texts.Sentence}
+
+	pages, err := customer.New(a, texts, p.bankURL)
+	if err != nil {
+		return nil, err
+	}
+	pages.Gallery = p.gallery
+	if u, err := url.Parse(p.bankURL); err == nil && u.Host != "" {
+		pages.Origins = []string{u.Scheme + "://" + u.Host}
+	}
+	connect, err := oidc.New(ctx, oidc.Config{Issuer: p.bank.LoginOrigin, Authority: a, Leave: pages.Leave, Sorry: pages.Sorry, Log: p.log})
+	if err != nil {
+		return nil, err
+	}
+	login := http.NewServeMux()
+	inner := http.NewServeMux()
+	pages.Mount(inner)
+	connect.Mount(login)
+	login.Handle("/", web.Harden(inner, pages.CSP()))
+
+	dist, err := fs.Sub(files.Files, "dist/tokenapp")
+	if err != nil {
+		return nil, err
+	}
+	app := http.NewServeMux()
+	if err := (&tokenapp.Server{Authority: a, API: doors, App: dist}).Mount(app); err != nil {
+		return nil, err
+	}
+	bankDoor := http.NewServeMux()
+	(&api.Server{Authority: a, API: doors}).Mount(bankDoor)
+
+	audiences := map[string]http.Handler{}
+	for origin, h := range map[string]http.Handler{p.bank.LoginOrigin: m.watch("login", login), p.bank.TokenOrigin: m.watch("token", web.Harden(app, tokenapp.CSP)),
+		p.apiOrigin: m.watch("api", web.Shield(bankDoor, api.CSP))} {
+		if err := add(audiences, origin, h); err != nil {
+			return nil, err
+		}
+	}
+	for origin, h := range p.more {
+		if err := add(audiences, origin, h); err != nil {
+			return nil, err
+		}
+	}
+	return &house{authority: a, handler: web.Proxies(p.trusted, web.Observe(p.log, web.Hosts(audiences))), internal: m.handler(a), log: p.log}, nil
+}
+
+func add(audiences map[string]http.Handler, origin string, h http.Handler) error {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return err
+	}
+	audiences[strings.ToLower(u.Host)] = h
+	return nil
+}
+
+// run serves until ctx ends: first the doors close and requests under way finish, then the workers, then the caller closes the store.
+func (h *house) run(ctx context.Context, listeners ...listening) error {
+	servers := make([]*http.Server, len(listeners))
+	for i, l := range listeners {
+		servers[i] = server(l.handler, h.log)
+		servers[i].TLSConfig = l.conf
+	}
+	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	for _, work := range []func(context.Context) error{h.authority.Deliver, h.authority.Sweep} {
+		wg.Go(func() {
+			if err := work(workers); err != nil {
+				h.log.Error("a worker ended", "err", err)
+			}
+		})
+	}
+	failed := make(chan error, len(servers))
+	for i, s := range servers {
+		go func() {
+			var err error
+			if listeners[i].conf != nil {
+				err = s.ServeTLS(listeners[i], "", "")
+			} else {
+				err = s.Serve(listeners[i])
+			}
+			if !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		}()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	for _, s := range servers {
+		err = errors.Join(err, s.Shutdown(drain))
+	}
+	stopWorkers()
+	wg.Wait()
+	return err
+}
+
+// server has the limits of R-121.
+func server(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 60 * time.Second,
+		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+}
+
+// metrics is what Prometheus may know: how often, how long, how many wait. Never who.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+}
+
+func newMetrics(a *authority.Authority) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "inkan_request_seconds",
+		Help: "Time to answer a request, by audience, method and class of status.", Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10}}, []string{"audience", "method", "class"})}
+	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inkan_outbox_waiting", Help: "Messages that wait to leave the house; -1 when the database does not answer."}, func() float64 {
+		n, err := a.OutboxWaiting(context.Background())
+		if err != nil {
+			return -1
+		}
+		return float64(n)
+	})
+	m.registry.MustRegister(m.requests, waiting, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) watch(audience string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		next.ServeHTTP(w, r)
+		class := "2xx"
+		if s, ok := w.(interface{ Status() int }); ok {
+			class = fmt.Sprintf("%dxx", s.Status()/100)
+		}
+		method := r.Method
+		if method != http.MethodGet && method != http.MethodPost {
+			method = "other" // a caller must not be able to invent labels
+		}
+		m.requests.WithLabelValues(audience, method, class).Observe(time.Since(began).Seconds())
+	})
+}
+
+func (m *metrics) handler(a *authority.Authority) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("alive\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := a.Ready(r.Context()); err != nil {
+			http.Error(w, "not ready: the database does not answer, or the clock stands behind what it has shown before", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ready\n"))
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+// listening is one listener with what answers on it; conf is nil for plain HTTP.
+type listening struct {
+	net.Listener
+	handler http.Handler
+	conf    *tls.Config
+}

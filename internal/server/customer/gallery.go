@@ -1,0 +1,217 @@
+package customer
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/customer"
+	"github.com/inkan-auth/inkan/internal/domain/enrolment"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/token"
+)
+
+// gallery shows every page with made-up data, for designers, screenshots and tests. Nothing of any customer is read, and no form of it is taken.
+func (s *Server) gallery(w http.ResponseWriter, r *http.Request) {
+	if !s.Gallery {
+		s.fail(w, r, problem.New(problem.NotFound))
+		return
+	}
+	name := r.PathValue("page")
+	if name == "" {
+		v := s.view(w, r, "gallery")
+		v.Data = GalleryPages
+		s.write(w, r, http.StatusOK, v)
+		return
+	}
+	v := s.view(w, r, strings.SplitN(name, "-", 2)[0])
+	if !s.invent(v, name) {
+		s.fail(w, r, problem.New(problem.NotFound))
+		return
+	}
+	v.Form = "gallery"
+	if err := s.pages.Render(w, http.StatusOK, v.Page, v); err != nil {
+		s.fail(w, r, err)
+	}
+}
+
+// GalleryPages names every page of the gallery: the page, and after a hyphen the situation.
+var GalleryPages = []string{"login", "login-phone", "login-refused", "login-over", "code", "code-wrong", "code-used", "code-locked", "passwords", "passwords-weak", "apply", "apply-phone",
+	"apply-tested", "apply-wait", "address", "address-bounced", "address-refused", "key", "key-phone", "key-bounced", "key-late", "start", "start-refused", "done", "cancel", "stop", "stop-refused",
+	"security", "security-none", "security-ordered", "security-registered", "security-locked", "password", "password-confirm", "history", "history-empty", "logout", "logout-done", "sorry", "leave"}
+
+// invent fills a page with a made-up customer's affairs.
+func (s *Server) invent(v *view, name string) bool {
+	now := time.Date(2026, 10, 5, 5, 24, 0, 0, time.UTC)
+	v.Now = now
+	pc := authority.Session{ID: "ses_1", Full: true, Channel: authority.PC, Device: "Windows / Edge", Source: "192.0.2.0/24", Created: now.Add(-4 * time.Minute), AMR: []string{"pwd", "otp"},
+		PreviousAt: now.Add(-50 * time.Hour), PreviousPlace: "iPhone / Safari"}
+	phone := pc
+	phone.ID, phone.Device, phone.Source, phone.Channel, phone.Created = "ses_2", "iPhone / Safari", "198.51.100.0/24", authority.Smartphone, now.Add(-31*time.Minute)
+	address := customer.Address{Mail: "hanako@example.jp", State: customer.Usable}
+	order := &enrolment.Enrolment{State: enrolment.Ordered, Ordered: now.Add(-3 * time.Minute), Expires: now.Add(24 * time.Hour)}
+	inUse := &token.Token{State: token.Active, Platform: "iPhone / Safari", Started: now.Add(-90 * 24 * time.Hour), Expires: now.Add(1005 * 24 * time.Hour)}
+	sent := authority.MailState{State: "sent", At: now.Add(-2 * time.Minute)}
+	view := authority.TokenView{Address: address, DownloadsNow: 1}
+	inside := func() { v.On, v.Nav = &pc, true }
+	refuse := func(k problem.Kind, pairs ...any) { v.show(problem.New(k, pairs...)) }
+	fill := func(t authority.TokenView, on authority.Session) tokenData {
+		d := s.tokenData(v, t, on)
+		d.Mandatory = on.Channel == authority.Smartphone
+		v.On, v.Nav = &on, !d.Mandatory
+		return d
+	}
+	page, situation, _ := strings.Cut(name, "-")
+	switch page {
+	case "login":
+		v.Data = loginData{Smartphone: situation == "phone"}
+		v.Next = "/oidc/authorize/example"
+		switch situation {
+		case "refused":
+			v.Typed["login_id"] = "hanako1234"
+			refuse(problem.LoginRefused)
+		case "over":
+			refuse(problem.SessionOver)
+		}
+	case "code":
+		v.On, v.Data = &pc, codeData{Open: situation != "locked"}
+		switch situation {
+		case "wrong":
+			refuse(problem.OTPWrong, "tries_left", 3, "lock_left", 8)
+		case "used":
+			refuse(problem.OTPUsed, "wait", 34)
+		case "locked":
+			refuse(problem.OTPLocked)
+		}
+	case "passwords":
+		v.On = &pc
+		if situation == "weak" {
+			refuse(problem.PasswordWeak, "which", "login", "reason", "short", "floor", 8)
+		}
+	case "apply":
+		on := pc
+		if situation == "phone" {
+			on = phone
+		}
+		if situation == "tested" {
+			view.Mail, v.Said = sent, "tested"
+		}
+		if situation == "wait" {
+			view.Reapply = now.Add(30 * time.Minute)
+		}
+		v.Data = fill(view, on)
+	case "address":
+		if situation == "bounced" {
+			view.Address.State = customer.Bounced
+		}
+		d := fill(view, pc)
+		d.Wait = s.Text.Span(v.Lang, s.Authority.Policy.AddressDelay)
+		v.Data = d
+		if situation == "refused" {
+			v.Typed["mail"] = "hanako@example"
+			refuse(problem.AddressRefused)
+		}
+	case "key":
+		on, left := pc, 9*time.Minute+41*time.Second
+		if situation == "phone" {
+			on = phone
+		}
+		if situation == "late" {
+			left = 48 * time.Second
+		}
+		view.Enrolment, view.Mail = order, sent
+		if situation == "bounced" {
+			view.Address.State, view.Mail = customer.Bounced, authority.MailState{State: "dead", Reason: "bounced", At: sent.At}
+		}
+		d := fill(view, on)
+		d.Key = authority.KeyView{Link: enrolment.Link(s.Bank.TokenOrigin, "enr_01k6t0000000000000000000", "AAECAwQFBgcICQoLDA0ODw", strings.Repeat("A", 43)), Typed: enrolment.AppendCheck("12345678901234"), Expires: now.Add(left)}
+		d.Groups = strings.Fields(enrolment.Group(d.Key.Typed))
+		var err error
+		if d.QR, err = drawQR(d.Key.Link); err != nil {
+			return false
+		}
+		v.Data = d
+	case "start":
+		e := *order
+		e.State = enrolment.Registered
+		view.Enrolment, view.Phone = &e, "iPhone / Safari"
+		if situation == "refused" {
+			e.StartTries = 1
+			refuse(problem.StartRefused, "tries_left", 2)
+		}
+		v.Data = fill(view, pc)
+	case "done", "stop":
+		view.Token = inUse
+		v.Data = fill(view, pc)
+		if situation == "refused" {
+			refuse(problem.ConfirmRefused, "tries_left", 4)
+		}
+	case "cancel":
+		view.Enrolment = order
+		v.Data = fill(view, pc)
+	case "security":
+		switch situation {
+		case "":
+			view.Token = inUse
+		case "locked":
+			t := *inUse
+			t.State = token.Locked
+			view.Token = &t
+		case "ordered":
+			view.Enrolment = order
+		case "registered":
+			e := *order
+			e.State = enrolment.Registered
+			view.Enrolment, view.Phone = &e, "iPhone / Safari"
+		}
+		v.Data = securityData{fill(view, pc), customer.Customer{}, []authority.Session{pc, phone}}
+	case "password":
+		inside()
+		which := whichOf(situation)
+		v.Data = passwordData{Which: which, Code: true, NewName: "new_" + which}
+	case "history":
+		inside()
+		d := historyData{}
+		if situation == "" {
+			d = byDay(v, inventedEntries(now))
+			d.Older = "/gallery/history"
+		}
+		v.Data = d
+	case "logout":
+		if situation == "" {
+			v.On = &pc
+		}
+	case "sorry":
+		refuse(problem.Unavailable)
+		v.Data = way{}
+	case "leave":
+		v.Data = leave{"/gallery"}
+	default:
+		return false
+	}
+	_, known := galleryNames[name]
+	return known
+}
+
+var galleryNames = func() map[string]struct{} {
+	m := map[string]struct{}{}
+	for _, n := range GalleryPages {
+		m[n] = struct{}{}
+	}
+	return m
+}()
+
+func inventedEntries(now time.Time) []audit.Entry {
+	pc, phone := audit.Actor{Device: "Windows / Edge", Source: "192.0.2.0/24"}, audit.Actor{Device: "iPhone / Safari", Source: "198.51.100.0/24"}
+	return []audit.Entry{
+		{At: now.Add(-4 * time.Minute), Actor: pc, Action: audit.LoginOTP, Outcome: audit.Done},
+		{At: now.Add(-5 * time.Minute), Actor: pc, Action: audit.LoginOTP, Outcome: audit.Refused},
+		{At: now.Add(-5 * time.Minute), Actor: pc, Action: audit.LoginPassword, Outcome: audit.Done},
+		{At: now.Add(-50 * time.Hour), Actor: phone, Action: audit.PasswordChange, Outcome: audit.Done, Detail: map[string]string{"which": "confirm"}},
+		{At: now.Add(-50 * time.Hour), Actor: phone, Action: audit.TokenStart, Outcome: audit.Done},
+		{At: now.Add(-50 * time.Hour), Actor: phone, Action: audit.TokenRegister, Outcome: audit.Done, Detail: map[string]string{"platform": "iPhone / Safari"}},
+		{At: now.Add(-51 * time.Hour), Actor: pc, Action: audit.TokenApply, Outcome: audit.Done},
+	}
+}

@@ -1,0 +1,192 @@
+package customer
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/token"
+	"github.com/inkan-auth/inkan/internal/server/web"
+)
+
+// showLogin asks for login ID and login password. Whoever is logged in already goes on, unless a client asked that she prove herself again.
+func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) {
+	on, err := web.SessionOf(r, s.Authority)
+	if err == nil && r.URL.Query().Get("again") == "" {
+		step, err := s.Authority.NextStep(r.Context(), on)
+		if err == nil {
+			s.goOn(w, r, step)
+			return
+		}
+	} else if err != nil && problem.KindOf(err) != problem.SessionOver {
+		s.fail(w, r, err)
+		return
+	}
+	v := s.view(w, r, "login")
+	v.Form = web.PreForm(w, r)
+	v.take(s.took(w, r))
+	v.Data = loginData{Smartphone: web.Visit(r).Channel == authority.Smartphone}
+	s.write(w, r, http.StatusOK, v)
+}
+
+type loginData struct{ Smartphone bool }
+
+func (s *Server) login(w http.ResponseWriter, r *http.Request) {
+	if err := s.tryLogin(w, r); err != nil {
+		s.fail(w, r, err)
+	}
+}
+
+func (s *Server) tryLogin(w http.ResponseWriter, r *http.Request) error {
+	if err := parse(r); err != nil {
+		return err
+	}
+	if !web.PreFormOK(r) {
+		return problem.New(problem.Forbidden)
+	}
+	on, cookie, err := s.Authority.Login(r.Context(), web.Visit(r), strings.TrimSpace(r.PostFormValue("login_id")), []byte(r.PostFormValue("login_password")))
+	if err != nil {
+		return s.tell(w, r, err)
+	}
+	// The session that this browser had before ends: one of a client that wanted fresh proof, or a half-way one from another tab.
+	if old, err := web.SessionOf(r, s.Authority); err == nil {
+		if err := s.Authority.Logout(r.Context(), old); err != nil {
+			return err
+		}
+	}
+	web.SetCookies(w, cookie)
+	return s.onward(w, r, on)
+}
+
+// onward goes on after a step of the log-in.
+func (s *Server) onward(w http.ResponseWriter, r *http.Request, on authority.Session) error {
+	step, err := s.Authority.NextStep(r.Context(), on)
+	if err != nil {
+		return err
+	}
+	s.goOn(w, r, step)
+	return nil
+}
+
+// showCode asks for the one-time password. A token that cannot be used now is said before anything is typed.
+func (s *Server) showCode(w http.ResponseWriter, r *http.Request, on authority.Session) error {
+	t, err := s.Authority.TokenOf(r.Context(), on)
+	if err != nil {
+		return err
+	}
+	v := s.page(w, r, on, "code")
+	d := codeData{Open: true}
+	if t.Token != nil {
+		switch t.Token.State {
+		case token.Locked:
+			v.show(problem.New(problem.OTPLocked))
+			d.Open = false
+		case token.Expired:
+			v.show(problem.New(problem.TokenExpired, "expired", t.Token.Expires))
+			d.Open = false
+		case token.Suspended:
+			v.show(problem.New(problem.ServiceStopped))
+			d.Open = false
+		}
+	}
+	v.Data = d
+	s.write(w, r, http.StatusOK, v)
+	return nil
+}
+
+type codeData struct{ Open bool }
+
+func (s *Server) code(w http.ResponseWriter, r *http.Request, on authority.Session) error {
+	on, cookie, err := s.Authority.LoginOTP(r.Context(), web.Visit(r), on, digits(r.PostFormValue("code")))
+	if err != nil {
+		return err
+	}
+	web.SetCookies(w, cookie)
+	return s.onward(w, r, on)
+}
+
+// mismatch is the reason for which a new password goes no further than this page: the two entries differ.
+const mismatch = "mismatch"
+
+// again compares a new password with its second entry.
+func again(r *http.Request, name, which string) error {
+	if r.PostFormValue(name) != r.PostFormValue(name+"_again") {
+		return problem.New(problem.PasswordWeak, "which", which, "reason", mismatch)
+	}
+	return nil
+}
+
+func (s *Server) showPasswords(w http.ResponseWriter, r *http.Request, on authority.Session) error {
+	s.write(w, r, http.StatusOK, s.page(w, r, on, "passwords"))
+	return nil
+}
+
+func (s *Server) passwords(w http.ResponseWriter, r *http.Request, on authority.Session) error {
+	if err := again(r, "new_login", "login"); err != nil {
+		return err
+	}
+	if err := again(r, "new_confirm", "confirm"); err != nil {
+		return err
+	}
+	form := func(name string) []byte { return []byte(r.PostFormValue(name)) }
+	cookie, err := s.Authority.SetFirstPasswords(r.Context(), on, form("confirm"), form("new_login"), form("new_confirm"))
+	if err != nil {
+		return err
+	}
+	web.SetCookies(w, cookie)
+	if err := s.say(w, "passwords"); err != nil {
+		return err
+	}
+	if on, err = s.Authority.SessionOf(r.Context(), cookie.Session); err != nil {
+		return err
+	}
+	return s.onward(w, r, on)
+}
+
+// showLogout has a button while there is a session and says that it has ended when there is none.
+func (s *Server) showLogout(w http.ResponseWriter, r *http.Request) {
+	v := s.view(w, r, "logout")
+	if on, err := web.SessionOf(r, s.Authority); err == nil {
+		v.On, v.Form = &on, on.CSRF
+	} else if problem.KindOf(err) != problem.SessionOver {
+		s.fail(w, r, err)
+		return
+	}
+	s.write(w, r, http.StatusOK, v)
+}
+
+func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
+	if err := s.endLogin(w, r); err != nil {
+		s.fail(w, r, err)
+	}
+}
+
+func (s *Server) endLogin(w http.ResponseWriter, r *http.Request) error {
+	if err := parse(r); err != nil {
+		return err
+	}
+	on, err := web.SessionOf(r, s.Authority)
+	switch {
+	case problem.KindOf(err) == problem.SessionOver: // over is what was wanted
+	case err != nil:
+		return err
+	case !web.FormOK(r, on):
+		return problem.New(problem.Forbidden)
+	default:
+		if err := s.Authority.Logout(r.Context(), on); err != nil {
+			return err
+		}
+	}
+	web.ClearSession(w)
+	if to := next(r); strings.HasPrefix(to, "/oidc/logout/") {
+		http.Redirect(w, r, to, http.StatusSeeOther)
+		return nil
+	}
+	if to := cancelled(next(r)); to != "" && r.PostFormValue("cancel") != "" {
+		http.Redirect(w, r, to, http.StatusSeeOther)
+		return nil
+	}
+	s.to(w, r, "/logout")
+	return nil
+}

@@ -1,0 +1,132 @@
+// Package tokenapp serves the token app and the protocol it speaks (docs/protocol.md), on an origin of their own.
+package tokenapp
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/server/web"
+)
+
+// CSP is the policy of the token app: nothing from elsewhere, nothing inline, no markup from text.
+const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; " +
+	"media-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html app"
+
+// Server is the audience of the token app.
+type Server struct {
+	Authority *authority.Authority
+	API       web.API
+	App       fs.FS // web/dist/tokenapp
+}
+
+// Mount lists all routes of this audience.
+func (s *Server) Mount(m *http.ServeMux) error {
+	m.Handle("POST /v1/registrations", web.JSON(s.API, s.register))
+	m.Handle("GET /v1/time", web.JSON(s.API, s.time))
+	m.Handle("GET /v1/token", web.JSON(s.API, s.token))
+	return s.mountApp(m)
+}
+
+type registrationRequest struct {
+	Registration string `json:"registration"`
+}
+
+type registrationAnswer struct {
+	Answer    string `json:"answer"`
+	IssuerKey string `json:"issuer_key"`
+	repeated  bool
+}
+
+func (a registrationAnswer) StatusCode() int {
+	if a.repeated {
+		return http.StatusOK
+	}
+	return http.StatusCreated
+}
+
+func (s *Server) register(r *http.Request, req registrationRequest) (registrationAnswer, error) {
+	got, err := s.Authority.Register(r.Context(), web.Stranger(r), req.Registration)
+	return registrationAnswer{got.Answer, s.Authority.Keys.Issuer().Envelope, got.Repeated}, err
+}
+
+type timeAnswer struct {
+	Now string `json:"now"`
+}
+
+func (s *Server) time(*http.Request, web.Nothing) (timeAnswer, error) {
+	return timeAnswer{s.Authority.Now().UTC().Format("2006-01-02T15:04:05.000Z")}, nil
+}
+
+type tokenAnswer struct {
+	State    string   `json:"state"`
+	Expires  string   `json:"expires"`
+	Now      string   `json:"now"`
+	Issuer   string   `json:"issuer"`
+	Contract contract `json:"contract"`
+}
+
+type contract struct {
+	BankJA  string `json:"bank_ja"`
+	BankEN  string `json:"bank_en"`
+	Account string `json:"account"`
+}
+
+func (s *Server) token(r *http.Request, _ web.Nothing) (tokenAnswer, error) {
+	proofs := r.Header.Values("DPoP")
+	if len(proofs) != 1 {
+		return tokenAnswer{}, problem.New(problem.ProofRefused)
+	}
+	origin := s.Authority.Bank.TokenOrigin
+	t, err := s.Authority.ReadToken(r.Context(), proofs[0], r.Method, origin+r.URL.Path, nil)
+	return tokenAnswer{string(t.State), t.Expires.Format(time.RFC3339), t.Now.Format(time.RFC3339), origin,
+		contract{t.Contract.BankJA, t.Contract.BankEN, t.Contract.Account}}, err
+}
+
+// mountApp serves the built app. An embedded file has no time, so each gets a strong ETag: a browser asks again each time and is told that nothing changed.
+func (s *Server) mountApp(m *http.ServeMux) error {
+	return fs.WalkDir(s.App, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(s.App, name)
+		if err != nil {
+			return err
+		}
+		h := file(name, content)
+		if name == "index.html" { // no redirect to the folder: a precached redirect breaks the offline start
+			m.Handle("GET /{$}", h)
+			m.Handle("GET /r", h)
+			return nil
+		}
+		m.Handle("GET /"+name, h)
+		return nil
+	})
+}
+
+func file(name string, content []byte) http.Handler {
+	sum := sha256.Sum256(content)
+	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	kind := mime.TypeByExtension(path.Ext(name))
+	switch {
+	case strings.HasSuffix(name, ".webmanifest"): // the host's table of types must not decide whether the app can be installed
+		kind = "application/manifest+json"
+	case strings.HasSuffix(name, ".js"):
+		kind = "text/javascript; charset=utf-8"
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", kind)
+		h.Set("ETag", etag)
+		h.Set("Cache-Control", "no-cache")
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+	})
+}

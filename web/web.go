@@ -1,0 +1,9 @@
+// Package web is what browsers get: the sentences of all pages, the design language, the small scripts, and the token app as it was built.
+package web
+
+import "embed"
+
+// Files holds text/, kit/, customer/ and dist/ as they stand beside this file.
+//
+//go:embed all:dist text kit customer
+var Files embed.FS
