@@ -45,16 +45,14 @@ func (a *Authority) Register(ctx context.Context, by audit.Actor, compact string
 	var out Registered
 	err = a.do(ctx, by, audit.TokenRegister, func(ctx context.Context, d *deed) error {
 		out = Registered{}
-		if done, err := d.EnrolmentByRequest(ctx, req.Hash[:]); err == nil {
-			out = Registered{Answer: done.Answer, Repeated: true}
-			d.on(done.Customer, done.Token)
-			return nil
-		} else if !errors.Is(err, store.ErrNone) {
+		if done, err := d.answered(ctx, req); done.Answer != "" || err != nil {
+			out = done
 			return err
 		}
 		row, err := d.findEnrolment(ctx, req)
 		if errors.Is(err, store.ErrNone) {
-			return problem.New(problem.RegistrationRefused)
+			out, err = d.answeredOr(ctx, req, problem.RegistrationRefused)
+			return err
 		}
 		if err != nil {
 			return err
@@ -62,7 +60,8 @@ func (a *Authority) Register(ctx context.Context, by audit.Actor, compact string
 		d.on(row.Customer, row.ID)
 		n, err := d.CountEnrolmentTry(ctx, db.CountEnrolmentTryParams{ID: row.ID, ExpiresAt: store.Micros(d.now), Tries: int64(a.Policy.RegistrationTries)})
 		if errors.Is(err, store.ErrNone) {
-			return problem.New(problem.RegistrationRefused)
+			out, err = d.answeredOr(ctx, req, problem.RegistrationRefused)
+			return err
 		}
 		if err != nil {
 			return err
@@ -87,6 +86,25 @@ func (a *Authority) Register(ctx context.Context, by audit.Actor, compact string
 		err = errors.Join(err, a.sourceFailed(ctx, by.Source, now))
 	}
 	return out, err
+}
+
+// answered finds the answer that this very request was given before.
+func (d *deed) answered(ctx context.Context, req signing.Registration) (Registered, error) {
+	done, err := d.EnrolmentByRequest(ctx, req.Hash[:])
+	if errors.Is(err, store.ErrNone) {
+		return Registered{}, nil
+	}
+	d.on(done.Customer, done.Token)
+	return Registered{Answer: done.Answer, Repeated: true}, err
+}
+
+// answeredOr looks once more before it refuses: the same request, sent twice at once, may have been answered since the first look.
+func (d *deed) answeredOr(ctx context.Context, req signing.Registration, k problem.Kind) (Registered, error) {
+	done, err := d.answered(ctx, req)
+	if err == nil && done.Answer == "" {
+		err = problem.New(k)
+	}
+	return done, err
 }
 
 // findEnrolment finds the enrolment that a request is to be laid to: by its identifier from the QR, or by either of the typed codes.
