@@ -2,7 +2,10 @@ package main
 
 import (
 	"embed"
+	"io/fs"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/inkan-auth/inkan/internal/server/web"
 	files "github.com/inkan-auth/inkan/web"
@@ -20,14 +23,24 @@ type startPage struct {
 }
 
 type startData struct {
-	T       func(key string, pairs ...any) string
-	Asset   func(string) string
-	Lang    string
-	Port    string
-	Token   string
-	Seeds   []seeded
-	LAN     *lan
-	Version string
+	T      func(key string, pairs ...any) string
+	Asset  func(string) string
+	Lang   string
+	Port   string
+	Token  string
+	LAN    *lan
+	First  []seeded // the people of the walk
+	Rest   []seeded // the ten contracts of one person
+	Person func(seeded) person
+
+	TokenHost string
+}
+
+// person is one of the people on the page, with what her template needs.
+type person struct {
+	Seed seeded
+	Lang string
+	T    func(key string, pairs ...any) string
 }
 
 func newStartPage(port string, d demoFlags, l *lan, tokenOrigin string) (http.Handler, error) {
@@ -35,7 +48,7 @@ func newStartPage(port string, d demoFlags, l *lan, tokenOrigin string) (http.Ha
 	if err != nil {
 		return nil, err
 	}
-	static, err := web.NewAssets("/static/", files.Files, "kit/tokens.css", "kit/kit.css", "kit/mark.svg")
+	static, err := web.NewAssets("/static/", both{files.Files, startPages}, "kit/tokens.css", "kit/kit.css", "kit/mark.svg", "page/start.css")
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +56,7 @@ func newStartPage(port string, d demoFlags, l *lan, tokenOrigin string) (http.Ha
 	if err != nil {
 		return nil, err
 	}
-	s := &startPage{pages, static, texts, startData{Asset: static.URL, Port: port, Token: tokenOrigin, Seeds: seeds(), LAN: l, Lang: d.lang}}
+	s := &startPage{pages, static, texts, startData{Asset: static.URL, Port: port, Token: tokenOrigin, TokenHost: host(tokenOrigin), First: seeds()[:3], Rest: seeds()[3:], LAN: l, Lang: d.lang}}
 	m := http.NewServeMux()
 	m.Handle("GET /static/", static)
 	m.HandleFunc("GET /{$}", s.show)
@@ -58,7 +71,28 @@ func (s *startPage) show(w http.ResponseWriter, r *http.Request) {
 		d.Lang = web.Lang(r)
 	}
 	d.T = func(key string, pairs ...any) string { return s.texts.Say(d.Lang, "demo", key, pairs...) }
+	d.Person = func(p seeded) person { return person{p, d.Lang, d.T} }
 	if err := s.pages.Render(w, http.StatusOK, "start", d); err != nil {
 		http.Error(w, "the start page cannot be shown", http.StatusInternalServerError)
 	}
+}
+
+// both looks for a file in the one and then in the other.
+type both struct{ a, b fs.FS }
+
+// Open finds the file.
+func (f both) Open(name string) (fs.File, error) {
+	if strings.HasPrefix(name, "page/") {
+		return f.b.Open(name)
+	}
+	return f.a.Open(name)
+}
+
+// host is an origin as a person reads it.
+func host(origin string) string {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return origin
+	}
+	return u.Hostname()
 }
