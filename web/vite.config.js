@@ -67,6 +67,9 @@ export default defineConfig(({ mode }) => ({
   test: {
     include: ['test/**/*.test.ts'],
     environment: 'node',
+    // One worker for all files: each start of another one is a chance to run into its time limit on a busy machine.
+    fileParallelism: false,
+    isolate: false,
   },
   resolve: mode === 'test' ? { conditions: ['browser'] } : {},
 }));

@@ -1,6 +1,7 @@
 package authority
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdh"
 	"crypto/rand"
@@ -58,7 +59,10 @@ func (a *Authority) Register(ctx context.Context, by audit.Actor, compact string
 			return err
 		}
 		d.on(row.Customer, row.ID)
-		n, err := d.CountEnrolmentTry(ctx, db.CountEnrolmentTryParams{ID: row.ID, ExpiresAt: store.Micros(d.now), Tries: int64(a.Policy.RegistrationTries)})
+		if bytes.Equal(row.RequestHash, req.Hash[:]) { // this very request was refused before; an app that missed the answer pays for it once
+			return problem.New(problem.RegistrationRefused, "tries_left", a.Policy.RegistrationTries-int(row.Tries))
+		}
+		n, err := d.CountEnrolmentTry(ctx, db.CountEnrolmentTryParams{ID: row.ID, ExpiresAt: store.Micros(d.now), Tries: int64(a.Policy.RegistrationTries), RequestHash: req.Hash[:]})
 		if errors.Is(err, store.ErrNone) {
 			out, err = d.answeredOr(ctx, req, problem.RegistrationRefused)
 			return err

@@ -8,6 +8,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/server/web"
 )
 
@@ -62,6 +63,9 @@ func (s *Server) tokenPage(w http.ResponseWriter, r *http.Request, on authority.
 			return v, s.tokenData(v, t, on), true, nil
 		}
 	}
+	if err := s.explain(w, r, page, stands); err != nil {
+		return nil, tokenData{}, false, err
+	}
 	switch stands {
 	case atNone:
 		s.to(w, r, "/token/apply")
@@ -73,6 +77,20 @@ func (s *Server) tokenPage(w http.ResponseWriter, r *http.Request, on authority.
 		s.to(w, r, "/security")
 	}
 	return nil, tokenData{}, false, nil
+}
+
+// explain says why another page is shown than the one that was asked for, unless there is something else to say already.
+func (s *Server) explain(w http.ResponseWriter, r *http.Request, page, stands string) error {
+	if _, err := r.Cookie(flashCookie); err == nil {
+		return nil
+	}
+	switch {
+	case page == "start" && stands == atOrdered:
+		return s.say(w, "notyet")
+	case stands == atNone:
+		return s.keep(w, flash{Kind: problem.EnrolmentNone})
+	}
+	return nil
 }
 
 func (s *Server) tokenData(v *view, t authority.TokenView, on authority.Session) tokenData {

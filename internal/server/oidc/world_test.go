@@ -68,6 +68,7 @@ func newWorld(t *testing.T, k *testkit.World) *world {
 	mux := http.NewServeMux()
 	w.host = httptest.NewTLSServer(mux) // the cookies of the pages ask for it
 	t.Cleanup(w.host.Close)
+	w.host.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = 32 // parallel requests of one round and the next share connections
 	server, err := oidc.New(t.Context(), oidc.Config{Issuer: w.host.URL, Authority: w.Authority,
 		Leave: func(rw http.ResponseWriter, _ *http.Request, to string) { rw.Header().Set("Refresh", "0; url="+to) },
 		Sorry: func(rw http.ResponseWriter, _ *http.Request, status int, kind string) {
@@ -209,7 +210,7 @@ func (p *party) assertion(change func(*jwt.Claims)) string {
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: p.key}, (&jose.SignerOptions{}).WithHeader("kid", "p1"))
 	check(p.w.t, err)
 	c := jwt.Claims{Issuer: p.config.ClientID, Subject: p.config.ClientID, Audience: jwt.Audience{p.w.host.URL}, ID: rand.Text(),
-		IssuedAt: jwt.NewNumericDate(p.w.Clock.Now()), Expiry: jwt.NewNumericDate(p.w.Clock.Now().Add(time.Minute))}
+		IssuedAt: jwt.NewNumericDate(time.Now()), Expiry: jwt.NewNumericDate(time.Now().Add(time.Minute))}
 	if change != nil {
 		change(&c)
 	}

@@ -10,17 +10,23 @@ import (
 )
 
 const countEnrolmentTry = `-- name: CountEnrolmentTry :one
-UPDATE enrolment SET tries = tries + 1, version = version + 1 WHERE id = $1 AND state = 'ordered' AND expires_at > $2 AND tries < $3 RETURNING tries
+UPDATE enrolment SET tries = tries + 1, request_hash = $4, version = version + 1 WHERE id = $1 AND state = 'ordered' AND expires_at > $2 AND tries < $3 RETURNING tries
 `
 
 type CountEnrolmentTryParams struct {
-	ID        string
-	ExpiresAt int64
-	Tries     int64
+	ID          string
+	ExpiresAt   int64
+	Tries       int64
+	RequestHash []byte
 }
 
 func (q *Queries) CountEnrolmentTry(ctx context.Context, arg CountEnrolmentTryParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countEnrolmentTry, arg.ID, arg.ExpiresAt, arg.Tries)
+	row := q.db.QueryRowContext(ctx, countEnrolmentTry,
+		arg.ID,
+		arg.ExpiresAt,
+		arg.Tries,
+		arg.RequestHash,
+	)
 	var tries int64
 	err := row.Scan(&tries)
 	return tries, err

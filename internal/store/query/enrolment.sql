@@ -22,7 +22,7 @@ SELECT * FROM enrolment WHERE key_typed_mac = $1 AND state = 'ordered';
 SELECT * FROM enrolment WHERE request_hash = $1 AND state IN ('registered', 'completed');
 
 -- name: CountEnrolmentTry :one
-UPDATE enrolment SET tries = tries + 1, version = version + 1 WHERE id = $1 AND state = 'ordered' AND expires_at > $2 AND tries < $3 RETURNING tries;
+UPDATE enrolment SET tries = tries + 1, request_hash = $4, version = version + 1 WHERE id = $1 AND state = 'ordered' AND expires_at > $2 AND tries < $3 RETURNING tries;
 
 -- name: CountStartTry :one
 UPDATE enrolment SET start_tries = start_tries + 1, version = version + 1 WHERE id = $1 AND state = 'registered' AND expires_at > $2 AND start_tries < $3 RETURNING start_tries;

@@ -1,0 +1,308 @@
+//go:build browser
+
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "inkan-e2e-")
+	if err != nil {
+		panic(err)
+	}
+	binary = filepath.Join(dir, "inkan")
+	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/inkan").CombinedOutput(); err != nil {
+		panic(string(out))
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// demo is one running `inkan demo`.
+type demo struct {
+	t    *testing.T
+	port string
+	data string
+	cmd  *exec.Cmd
+}
+
+func startDemo(t *testing.T) *demo {
+	t.Helper()
+	d := &demo{t: t, data: t.TempDir(), port: "0"}
+	d.start()
+	t.Cleanup(func() { d.stop(syscall.SIGTERM) })
+	return d
+}
+
+var announced = regexp.MustCompile(`http://localhost:(\d+)`)
+
+func (d *demo) start() {
+	d.t.Helper()
+	d.cmd = exec.Command(binary, "demo", "-listen", "127.0.0.1:"+d.port, "-data", d.data, "-lang", "en", "-v")
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := d.cmd.StdoutPipe()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(artifacts(d.t), "server.log"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.cmd.Stderr = log
+	if err := d.cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	s := bufio.NewScanner(out)
+	for s.Scan() {
+		if m := announced.FindStringSubmatch(s.Text()); m != nil {
+			d.port = m[1]
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			break
+		}
+	}
+	for range 100 { // announced just before it serves
+		if res, err := http.Get("http://127.0.0.1:" + d.port + "/"); err == nil {
+			_ = res.Body.Close()
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	d.t.Fatal("the demo does not answer")
+}
+
+func (d *demo) stop(how syscall.Signal) {
+	_ = d.cmd.Process.Signal(how)
+	_ = d.cmd.Wait()
+}
+
+func (d *demo) url(host, path string) string {
+	return "http://" + host + ".localhost:" + d.port + path
+}
+
+// artifacts is where pictures and logs of a test are kept: the test's output, to be looked at.
+func artifacts(t *testing.T) string {
+	t.Helper()
+	root := os.Getenv("INKAN_TEST_OUTPUT")
+	if root == "" {
+		root = "../out/e2e"
+	}
+	dir := filepath.Join(root, strings.ReplaceAll(t.Name(), "/", "-"))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// device is what a browser pretends to be.
+type device struct {
+	width, height int64
+	mobile        bool
+	agent         string
+	lang          string
+	dark          bool
+}
+
+const (
+	iPhone  = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Mobile/15E148 Safari/604.1"
+	windows = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+)
+
+var (
+	pc    = device{1280, 900, false, windows, "ja", false}
+	phone = device{390, 844, true, iPhone, "ja", false}
+)
+
+// browser starts Chromium with a profile of its own; extra are further flags.
+func browser(t *testing.T, profile string, extra ...chromedp.ExecAllocatorOption) context.Context {
+	t.Helper()
+	path := os.Getenv("CHROMIUM")
+	if path == "" {
+		var err error
+		if path, err = exec.LookPath("chromium"); err != nil {
+			t.Fatal("chromium is not installed")
+		}
+	}
+	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
+	options = append(options, chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(profile), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("font-render-hinting", "none"))
+	options = append(options, extra...)
+	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancelAlloc)
+	ctx, cancel := chromedp.NewContext(alloc)
+	t.Cleanup(cancel)
+	ctx, cancelTime := context.WithTimeout(ctx, 4*time.Minute)
+	t.Cleanup(cancelTime)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("starting Chromium: %v", err)
+	}
+	return ctx
+}
+
+// tab is one page of a browser.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+	dir string
+	n   int
+	tag string
+}
+
+func (d device) open(t *testing.T, ctx context.Context, tag string, own bool) *tab {
+	t.Helper()
+	if own {
+		var cancel context.CancelFunc
+		ctx, cancel = chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
+		t.Cleanup(cancel)
+	}
+	b := &tab{t: t, ctx: ctx, dir: artifacts(t), tag: tag}
+	b.become(d)
+	return b
+}
+
+func (b *tab) become(d device) {
+	b.t.Helper()
+	features := []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}}
+	if d.dark {
+		features = append(features, &emulation.MediaFeature{Name: "prefers-color-scheme", Value: "dark"})
+	}
+	b.must(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, t, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: d.agent, AcceptLanguage: d.lang})
+		if err != nil {
+			return chromedp.Void{}, err
+		}
+		if _, err = cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: d.width, Height: d.height, DeviceScaleFactor: 1, Mobile: d.mobile}); err != nil {
+			return chromedp.Void{}, err
+		}
+		_, err = cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
+		return chromedp.Void{}, err
+	})
+}
+
+func (b *tab) must(a chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, a); err != nil {
+		b.look("failed")
+		b.t.Fatalf("%s at %s: %v", b.tag, b.where(), err)
+	}
+}
+
+func (b *tab) where() string {
+	u, _ := chromedp.Run(b.ctx, chromedp.Location())
+	return u
+}
+
+func (b *tab) goTo(url string) { b.t.Helper(); b.must(chromedp.Navigate(url)) }
+
+func css(s string) chromedp.CSS { return chromedp.CSS(s) }
+
+func (b *tab) fill(selector, text string) {
+	b.t.Helper()
+	b.must(chromedp.WaitVisible(css(selector)))
+	b.must(chromedp.SetValue(css(selector), ""))
+	b.must(chromedp.SendKeys(css(selector), text))
+}
+
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	b.must(chromedp.WaitVisible(css(selector)))
+	b.must(chromedp.Click(css(selector)))
+}
+
+func (b *tab) see(selector string) { b.t.Helper(); b.must(chromedp.WaitVisible(css(selector))) }
+
+func (b *tab) text(selector string) string {
+	b.t.Helper()
+	b.see(selector)
+	s, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](fmt.Sprintf("document.querySelector(%q).textContent", selector)))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return s
+}
+
+// at waits until the page's address ends in path.
+func (b *tab) at(path string) {
+	b.t.Helper()
+	for range 200 {
+		u := b.where()
+		u, _, _ = strings.Cut(u, "?")
+		if strings.HasSuffix(u, path) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	b.look("lost")
+	b.t.Fatalf("%s is at %s, want …%s: %s", b.tag, b.where(), path, b.text("body"))
+}
+
+// look takes a picture of the whole page.
+func (b *tab) look(name string) {
+	b.t.Helper()
+	b.n++
+	png, err := chromedp.Run(b.ctx, func(ctx context.Context, t *chromedp.Target) ([]byte, error) {
+		r, err := cdp.Call(ctx, t, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: new(true)})
+		return r.Data, err
+	})
+	if err != nil {
+		b.t.Logf("no picture of %s: %v", name, err)
+		return
+	}
+	if err := os.WriteFile(filepath.Join(b.dir, fmt.Sprintf("%s-%02d-%s.png", b.tag, b.n, name)), png, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// offline cuts the network of the page and its worker.
+func (b *tab) offline(off bool) {
+	b.t.Helper()
+	b.must(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, t, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: off, Latency: 0, DownloadThroughput: -1, UploadThroughput: -1})
+		return chromedp.Void{}, err
+	})
+}
+
+func digits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, s)
+}
+
+func quote(s string) string { return strconv.Quote(s) }
+
+// eval runs a script in the page and reads its value.
+func (b *tab) eval(script string, into *string) {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](script))
+	if err != nil {
+		b.t.Fatalf("%s: %v", script, err)
+	}
+	*into = v
+}
