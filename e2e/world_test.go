@@ -177,6 +177,9 @@ func (d device) open(t *testing.T, ctx context.Context, tag string, own bool) *t
 		ctx, cancel = chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
 		t.Cleanup(cancel)
 	}
+	if err := chromedp.Do(ctx); err != nil { // the tab lives as long as the context of its first call
+		t.Fatal(err)
+	}
 	b := &tab{t: t, ctx: ctx, dir: artifacts(t), tag: tag}
 	b.become(d)
 	return b
@@ -264,7 +267,12 @@ func (b *tab) at(path string) {
 func (b *tab) look(name string) {
 	b.t.Helper()
 	b.n++
-	png, err := chromedp.Run(b.ctx, func(ctx context.Context, t *chromedp.Target) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	png, err := chromedp.Run(ctx, func(ctx context.Context, t *chromedp.Target) ([]byte, error) {
+		if _, err := cdp.Call(ctx, t, page.BringToFront, cdp.Empty{}); err != nil { // a page behind another one is not drawn
+			return nil, err
+		}
 		r, err := cdp.Call(ctx, t, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: new(true)})
 		return r.Data, err
 	})

@@ -47,6 +47,7 @@ type parts struct {
 	log       *slog.Logger
 	gallery   bool
 	more      map[string]http.Handler // further audiences by origin, for the demo
+	now       func() time.Time        // time.Now, except in the benchmark
 }
 
 // house is the whole server: the only place that knows all rooms.
@@ -58,6 +59,9 @@ type house struct {
 }
 
 func build(ctx context.Context, p parts) (*house, error) {
+	if p.now == nil {
+		p.now = time.Now
+	}
 	texts, err := web.LoadTexts(files.Files)
 	if err != nil {
 		return nil, err
@@ -71,7 +75,7 @@ func build(ctx context.Context, p parts) (*house, error) {
 		return nil, err
 	}
 	a, err := authority.New(ctx, authority.Config{Store: p.store, Keys: k, Mailer: mailer, Compose: web.Compose(texts, p.bank), Policy: p.policy, Bank: p.bank,
-		Now: time.Now, Rand: rand.Reader, Log: p.log, Listed: leaked.Listed})
+		Now: p.now, Rand: rand.Reader, Log: p.log, Listed: leaked.Listed})
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +112,7 @@ func build(ctx context.Context, p parts) (*house, error) {
 	(&api.Server{Authority: a, API: doors}).Mount(bankDoor)
 
 	audiences := map[string]http.Handler{}
-	for origin, h := range map[string]http.Handler{p.bank.LoginOrigin: m.watch("login", login), p.bank.TokenOrigin: m.watch("token", web.Harden(app, tokenapp.CSP)),
+	for origin, h := range map[string]http.Handler{p.bank.LoginOrigin: m.watch("login", web.Headers(login, pages.CSP())), p.bank.TokenOrigin: m.watch("token", web.Harden(app, tokenapp.CSP)),
 		p.apiOrigin: m.watch("api", web.Shield(bankDoor, api.CSP))} {
 		if err := add(audiences, origin, h); err != nil {
 			return nil, err

@@ -124,23 +124,32 @@ func (b *browser) post(path string, pairs ...string) {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
 	}
-	if !strings.Contains(b.body, `action="`+html.EscapeString(path)) && !strings.Contains(html.UnescapeString(b.body), `action="`+path) {
+	m := regexp.MustCompile(`action="(` + regexp.QuoteMeta(path) + `(?:\?[^"]*)?)"`).FindStringSubmatch(b.body)
+	if m == nil {
 		b.h.T.Fatalf("%s has no form for %s", b.at, path)
 	}
-	b.send(http.MethodPost, path, form, nil)
+	b.send(http.MethodPost, html.UnescapeString(m[1]), form, nil)
 }
 
 // on fails unless the browser shows this page, and shows these words.
 func (b *browser) on(path string, words ...string) {
 	b.h.T.Helper()
 	if b.at.Path != path {
-		b.h.T.Fatalf("the browser is on %s (%d), want %s\n%s", b.at, b.status, path, b.body)
+		b.h.T.Fatalf("the browser is on %s (%d), want %s\n%s", b.at, b.status, path, b.words())
 	}
 	for _, w := range words {
 		if !strings.Contains(html.UnescapeString(b.body), w) {
-			b.h.T.Fatalf("%s does not say %q:\n%s", path, w, b.body)
+			b.h.T.Fatalf("%s does not say %q:\n%s", path, w, b.words())
 		}
 	}
+}
+
+var tags = regexp.MustCompile(`(?:<[^>]*>|\s)+`)
+
+// words is the page without its markup.
+func (b *browser) words() string {
+	_, main, _ := strings.Cut(b.body, "<main")
+	return tags.ReplaceAllString(main, " ")
 }
 
 func (b *browser) login(id string) {

@@ -271,6 +271,7 @@ func (s *Server) Sorry(w http.ResponseWriter, r *http.Request, status int, kind 
 	if kind == "login-over" {
 		p = problem.New(problem.SessionOver)
 	}
+	w.Header().Set("Content-Security-Policy", s.CSP()) // the other room's own is for answers without a page
 	v := s.view(w, r, "sorry")
 	v.show(p)
 	v.Data = way{s.BankURL, "go.bank"}
@@ -283,6 +284,7 @@ func (s *Server) Sorry(w http.ResponseWriter, r *http.Request, status int, kind 
 // Leave shows a page that goes on to another site by itself. A redirect would do where no form came before; after one, browsers hold the address
 // against form-action of the page with the form.
 func (s *Server) Leave(w http.ResponseWriter, r *http.Request, to string) {
+	w.Header().Set("Content-Security-Policy", s.CSP())
 	v := s.view(w, r, "leave")
 	v.Data = leave{to}
 	s.write(w, r, http.StatusOK, v)

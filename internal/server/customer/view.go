@@ -127,10 +127,21 @@ func (v *view) T(key string, pairs ...any) string {
 // Title is the name of the page for the tab, with the bank's name; a refusal is said first, for whoever hears the page.
 func (v *view) Title() string {
 	key := "layout.title"
-	if v.Refusal != nil && v.Page != "sorry" {
+	if v.Refusal != nil && v.Page != "sorry" && v.Tone() == "bad" {
 		key = "layout.title.problem"
 	}
 	return v.T(key, "page", v.T(v.Page+".title"), "bank", v.Bank())
+}
+
+// Tone is how loud a refusal is said: what is merely so, what asks for patience, and what went wrong.
+func (v *view) Tone() string {
+	switch v.kind {
+	case problem.SessionOver, problem.EnrolmentNone, problem.EnrolmentOpen, problem.TokenInUse, problem.TokenNone, problem.StepUp, problem.Conflict:
+		return "info"
+	case problem.MailTooSoon, problem.WaitingTime, problem.Busy, problem.Throttled, problem.OTPUsed:
+		return "care"
+	}
+	return "bad"
 }
 
 // Bank is the bank's name.
@@ -173,8 +184,11 @@ func (v *view) Warning() string {
 	return v.T("warning." + itoa(int(v.Now.Unix()/60%4)+1))
 }
 
-// Moment, Day, Clock and Span write times.
+// Moment writes date and time of day.
 func (v *view) Moment(at time.Time) string { return v.s.Text.Moment(v.Lang, at) }
+
+// Brief writes a moment of these days.
+func (v *view) Brief(at time.Time) string { return v.s.Text.Brief(v.Lang, at) }
 
 // Day writes a date.
 func (v *view) Day(at time.Time) string { return v.s.Text.Day(v.Lang, at) }
@@ -277,6 +291,9 @@ func (v *view) Field(name string) field {
 	}
 	if v.At == name {
 		f.Error = v.Refusal.What
+		if v.kind == problem.PasswordWeak {
+			f.Error = v.Refusal.Do // the reason
+		}
 	}
 	if f.Type == "password" {
 		f.Reveal, f.Hide = v.T("field.reveal"), v.T("field.hide")

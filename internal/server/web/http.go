@@ -31,11 +31,23 @@ func Harden(next http.Handler, csp string) http.Handler {
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "this form was not sent from our own page", http.StatusForbidden)
 	}))
-	return Shield(cross.Handler(next), csp)
+	return Headers(cross.Handler(next), csp)
 }
 
-// Shield is Harden without the guard against forms of other sites, for doors that other sites are meant to come through: those of a protocol.
+// Shield is Harden without the guard against forms of other sites, for doors that other sites are meant to come through: those of a protocol. A body
+// beyond the limit is refused here, because a protocol's library may take what it could read of it for the whole.
 func Shield(next http.Handler, csp string) http.Handler {
+	return Headers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > MaxBody {
+			http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}), csp)
+}
+
+// Headers is what every answer of ours carries, whichever room gives it, with the limit of the body.
+func Headers(next http.Handler, csp string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", csp)
@@ -52,13 +64,18 @@ func Shield(next http.Handler, csp string) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
+		// Nor may a question for the head alone: a page that renews a key when it is opened, or a login that begins, is for GET.
+		if r.Method == http.MethodHead {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
 		next.ServeHTTP(w, r)
 	})
 }
 
-// Observe gives each request a name, writes one line for it when it ends, and turns a panic into an answer that says nothing. Paths are
-// logged without their query; a fragment never reaches us.
+// Observe gives each request a name, writes one line for it when it ends, and turns a panic into an answer that says nothing. The route is logged and
+// not the path: paths carry the handles of logins under way, and whatever else a stranger or a slip put there.
 func Observe(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var b [8]byte
@@ -66,6 +83,7 @@ func Observe(log *slog.Logger, next http.Handler) http.Handler {
 		id := hex.EncodeToString(b[:])
 		w.Header().Set("X-Request-Id", id)
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
 		began := time.Now()
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // the sentinel is compared as net/http does
@@ -74,9 +92,9 @@ func Observe(log *slog.Logger, next http.Handler) http.Handler {
 					http.Error(rec, "internal error "+id, http.StatusInternalServerError)
 				}
 			}
-			log.Info("request", "id", id, "host", r.Host, "method", r.Method, "path", r.URL.Path, "status", rec.status, "ms", time.Since(began).Milliseconds(), "source", Source(r))
+			log.Info("request", "id", id, "host", r.Host, "method", r.Method, "route", r.Pattern, "status", rec.status, "ms", time.Since(began).Milliseconds(), "source", Source(r))
 		}()
-		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+		next.ServeHTTP(rec, r)
 	})
 }
 
@@ -139,11 +157,14 @@ func Proxies(trusted []netip.Prefix, next http.Handler) http.Handler {
 
 // Hosts sends each request to the audience of its host; an unknown host is misdirected (C-81).
 func Hosts(audiences map[string]http.Handler) http.Handler {
+	misdirected := Shield(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Del("Strict-Transport-Security") // a name that is not ours is promised nothing
+		http.Error(w, "no such site here", http.StatusMisdirectedRequest)
+	}), "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, ok := audiences[strings.ToLower(r.Host)]
 		if !ok {
-			http.Error(w, "no such site here", http.StatusMisdirectedRequest)
-			return
+			h = misdirected
 		}
 		h.ServeHTTP(w, r)
 	})

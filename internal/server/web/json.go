@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 )
@@ -46,7 +48,7 @@ type StatusCoder interface{ StatusCode() int }
 // Nothing is the request of a door that takes no body.
 type Nothing struct{}
 
-// decode reads one JSON object strictly: right media type, no unknown members, no member twice, nothing behind it.
+// decode reads one JSON object strictly: right media type, valid UTF-8, no unknown members, no member twice, nothing behind it.
 func decode(r *http.Request, into any) error {
 	if _, none := into.(*Nothing); none {
 		return nil
@@ -58,7 +60,7 @@ func decode(r *http.Request, into any) error {
 	if err != nil {
 		return problem.New(problem.Malformed)
 	}
-	if checkJSON(body) != nil {
+	if !utf8.Valid(body) || checkJSON(body) != nil { // encoding/json would put a replacement character in the place of what is not text
 		return problem.New(problem.Malformed)
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -75,8 +77,12 @@ const (
 	maxJSONMembers = 64
 )
 
-// checkJSON refuses what encoding/json would let pass: members that occur twice, and nesting or breadth beyond what any of our doors needs.
+// checkJSON refuses what encoding/json would let pass: anything but an object, members that occur twice, names in another spelling than ours (it compares
+// them without case, so that "code" and "CODE" would be one member twice), lonely surrogates, and nesting or breadth beyond what any of our doors needs.
 func checkJSON(body []byte) error {
+	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+		return problem.New(problem.Malformed)
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	type level struct {
 		object bool
@@ -93,8 +99,11 @@ func checkJSON(body []byte) error {
 			return err
 		}
 		top := len(stack) - 1
+		if s, ok := t.(string); ok && strings.ContainsRune(s, utf8.RuneError) {
+			return problem.New(problem.Malformed)
+		}
 		if s, ok := t.(string); ok && top >= 0 && stack[top].object && stack[top].key {
-			if stack[top].names[s] || len(stack[top].names) >= maxJSONMembers {
+			if !plainName(s) || stack[top].names[s] || len(stack[top].names) >= maxJSONMembers {
 				return problem.New(problem.Malformed)
 			}
 			stack[top].names[s] = true
@@ -114,4 +123,9 @@ func checkJSON(body []byte) error {
 			stack = stack[:top]
 		}
 	}
+}
+
+// plainName says whether a member's name is spelt as all of ours are.
+func plainName(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c != '_' && (c < 'a' || c > 'z') && (c < '0' || c > '9') })
 }

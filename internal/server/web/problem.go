@@ -67,7 +67,7 @@ func AsProblem(r *http.Request, log *slog.Logger, err error) *problem.Error {
 	if errors.As(err, &tooLarge) {
 		return problem.New(problem.Malformed)
 	}
-	log.Error("a request failed", "request", RequestID(r.Context()), "path", r.URL.Path, "err", err)
+	log.Error("a request failed", "request", RequestID(r.Context()), "route", r.Pattern, "err", err)
 	return problem.New(problem.Unavailable)
 }
 

@@ -111,6 +111,14 @@ func (t *Texts) Moment(lang string, at time.Time) string {
 	return t.Day(lang, at) + ", " + t.Clock(at)
 }
 
+// Brief writes a moment of these days, without the year.
+func (t *Texts) Brief(lang string, at time.Time) string {
+	if lang == "ja" {
+		return Japan(at).Format("1月2日 15:04")
+	}
+	return Japan(at).Format("2 January, 15:04")
+}
+
 // Span writes a length of time, rounded up to what a person waits for.
 func (t *Texts) Span(lang string, d time.Duration) string {
 	unit, n := "seconds", int((d+time.Second-1)/time.Second)

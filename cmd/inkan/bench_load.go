@@ -1,0 +1,367 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/otp"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+// sample is what one line was measured as, once.
+type sample struct {
+	rate     float64 // verifications a second
+	p50, p99 time.Duration
+}
+
+// measure runs n workers that do one thing after another, and counts what ends between the warm-up and the end.
+func measure(n int, took time.Duration, work func(i int) (once func() error, err error)) (sample, error) {
+	var wg sync.WaitGroup
+	took += took / 4
+	jobs := make([]func() error, n)
+	for i := range jobs {
+		var err error
+		if jobs[i], err = work(i); err != nil {
+			return sample{}, err
+		}
+	}
+	begin := time.Now()
+	from, to := begin.Add(took/5), begin.Add(took)
+	seen, errs := make([][]time.Duration, n), make([]error, n)
+	for i, once := range jobs {
+		wg.Go(func() {
+			for {
+				start := time.Now()
+				if start.After(to) {
+					return
+				}
+				if errs[i] = once(); errs[i] != nil {
+					return
+				}
+				if end := time.Now(); start.After(from) && end.Before(to) {
+					seen[i] = append(seen[i], end.Sub(start))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	all := slices.Concat(seen...)
+	if err := errors.Join(errs...); err != nil || len(all) == 0 {
+		return sample{}, errors.Join(err, errors.New("nothing was measured: the time is too short, or a request failed"))
+	}
+	slices.Sort(all)
+	return sample{rate: float64(len(all)) / to.Sub(from).Seconds(), p50: all[len(all)/2], p99: all[len(all)*99/100]}, nil
+}
+
+// raw verifies straight through the driver: the statements of one verification that nothing can be left out of, in a transaction of its own.
+func (w *benchWorld) raw(ctx context.Context, n int, took time.Duration) (sample, error) {
+	w.rawDB.SetMaxOpenConns(n)
+	w.rawDB.SetMaxIdleConns(n)
+	begin := "BEGIN"
+	if w.engine == "sqlite" {
+		begin = "BEGIN IMMEDIATE" // a reader that turns into a writer would be refused instead of waiting
+	}
+	var conns []*rawConn
+	defer func() {
+		for _, c := range conns {
+			c.close()
+		}
+	}()
+	return measure(n, took, func(int) (func() error, error) {
+		conn, err := w.rawDB.Conn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c := &rawConn{Conn: conn, stmts: map[string]*sql.Stmt{}}
+		conns = append(conns, c)
+		q := db.New(c)
+		return func() error {
+			i, round := w.ticket(&w.rawSeq)
+			if _, err := conn.ExecContext(ctx, begin); err != nil {
+				return err
+			}
+			now := w.clock.Now()
+			t, err := q.CurrentToken(ctx, w.tokens[i].customer)
+			if err != nil {
+				return err
+			}
+			used, err := store.Once(q.AcceptStep(ctx, db.AcceptStepParams{ID: t.ID, LastStep: w.log.first + round, Drift: t.Drift, ExpiresAt: store.Micros(now), StepAt: store.Micros(now)}))
+			if err != nil || !used {
+				return errors.Join(err, fmt.Errorf("the raw update of a token changed it: %v", used))
+			}
+			err = q.InsertEntry(ctx, db.InsertEntryParams{ID: newID(ident.Entry, now), At: store.Micros(now), ActorKind: string(audit.Bank), Actor: "bench", Action: string(audit.OTPVerify),
+				Customer: t.Customer, Outcome: string(audit.Done), Device: "-", Source: "127.0.0.0/24", Detail: "{}"})
+			if err != nil {
+				return err
+			}
+			_, err = conn.ExecContext(ctx, "COMMIT")
+			return err
+		}, nil
+	})
+}
+
+// rawConn is one connection that prepares each statement once, as anybody who wants speed does.
+type rawConn struct {
+	*sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func (c *rawConn) close() {
+	for _, s := range c.stmts {
+		_ = s.Close()
+	}
+	_ = c.Conn.Close()
+}
+
+func (c *rawConn) prepared(ctx context.Context, q string) (*sql.Stmt, error) {
+	if s, ok := c.stmts[q]; ok {
+		return s, nil
+	}
+	s, err := c.PrepareContext(ctx, q)
+	if err == nil {
+		c.stmts[q] = s
+	}
+	return s, err
+}
+
+// ExecContext runs the prepared form of a statement.
+func (c *rawConn) ExecContext(ctx context.Context, q string, args ...any) (sql.Result, error) {
+	s, err := c.prepared(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(ctx, args...)
+}
+
+// QueryRowContext runs the prepared form of a statement.
+func (c *rawConn) QueryRowContext(ctx context.Context, q string, args ...any) *sql.Row {
+	s, err := c.prepared(ctx, q)
+	if err != nil {
+		return c.Conn.QueryRowContext(ctx, q, args...) // gives the same error to Scan
+	}
+	return s.QueryRowContext(ctx, args...)
+}
+
+// ledger is what the clients were told, token by token. Each code is a (token, step) that no client sends twice except to see it refused.
+type ledger struct {
+	first int64 // the step of the first round
+
+	mu       sync.Mutex
+	accepted []int32 // by token
+	last     []int64 // the latest step, by token
+	total    int64
+	replays  int64
+}
+
+func (l *ledger) note(codes []sent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range codes {
+		l.accepted[c.token]++
+		l.last[c.token] = max(l.last[c.token], c.step)
+		l.total++
+	}
+}
+
+// sent is one code: of which token, and of which step.
+type sent struct {
+	token int
+	step  int64
+}
+
+const spreadBy = 7919
+
+// ticket gives the next token and the round it is in. Tokens come in an order that has nothing to do with the order of their rows: spreadBy is a
+// prime, so every token has its turn in every round unless it divides their number, which the flags do not allow.
+func (w *benchWorld) ticket(seq *atomic.Int64) (token int, round int64) {
+	n := seq.Add(1) - 1
+	count := int64(len(w.tokens))
+	return int(n % count * spreadBy % count), n / count
+}
+
+// next is a code that nobody has sent yet; the clock is moved on when every token has shown its own.
+func (w *benchWorld) next() sent {
+	token, round := w.ticket(&w.seq)
+	w.clock.reach(w.log.first + round)
+	return sent{token, w.log.first + round}
+}
+
+// load lets n clients verify codes over HTTP, each on a connection of its own.
+func (w *benchWorld) load(ctx context.Context, n int, took time.Duration) (sample, error) {
+	clients := make([]*client, 0, n)
+	defer func() {
+		for _, c := range clients {
+			c.close()
+		}
+	}()
+	s, err := measure(n, took, func(int) (func() error, error) {
+		c, err := w.dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		clients = append(clients, c)
+		return func() error {
+			code := w.next()
+			kind, err := c.verify(code)
+			if err != nil {
+				return err
+			}
+			if kind != "" {
+				return fmt.Errorf("a fresh code was refused: %s", kind)
+			}
+			c.accepted = append(c.accepted, code)
+			return nil
+		}, nil
+	})
+	for _, c := range clients {
+		w.log.note(c.accepted)
+	}
+	if err != nil {
+		return s, err
+	}
+	// The last codes are still live by the clock. Each of them again: all must be refused as used.
+	for _, c := range clients {
+		for _, code := range c.accepted[max(0, len(c.accepted)-200/n-1):] {
+			kind, err := c.verify(code)
+			if err != nil {
+				return s, err
+			}
+			if kind != "otp-used" {
+				return s, fmt.Errorf("a code was sent again and answered %q instead of otp-used", kind)
+			}
+			w.log.replays++
+		}
+	}
+	return s, nil
+}
+
+// prove holds the clients' ledger against the rows that the server wrote, and tries codes by many clients at once.
+func (w *benchWorld) prove(ctx context.Context) ([]string, error) {
+	const codes, at = 50, 8
+	clients := make([]*client, at)
+	for i := range clients {
+		c, err := w.dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer c.close()
+		clients[i] = c
+	}
+	for range codes {
+		code := w.next()
+		kinds, errs := make([]string, at), make([]error, at)
+		var wg sync.WaitGroup
+		for i, c := range clients {
+			wg.Go(func() { kinds[i], errs[i] = c.verify(code) })
+		}
+		wg.Wait()
+		slices.Sort(kinds)
+		if err := errors.Join(errs...); err != nil {
+			return nil, err
+		}
+		if kinds[0] != "" || kinds[1] != "otp-used" || kinds[at-1] != "otp-used" {
+			return nil, fmt.Errorf("one code sent %d times at once was answered %q", at, kinds)
+		}
+		w.log.note([]sent{code})
+	}
+
+	// Two columns a customer: how many acceptances the trail tells of, and the last step of her token.
+	rows, err := w.live.QueryContext(ctx, "SELECT t.id, t.last_step, count(e.id) FROM token t LEFT JOIN audit_entry e ON e.customer = t.customer AND e.action = 'otp.verify' AND e.outcome = 'done' GROUP BY t.id, t.last_step")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	byID := make(map[string]int, len(w.tokens))
+	for i, t := range w.tokens {
+		byID[t.id] = i
+	}
+	var total int64
+	for rows.Next() {
+		var id string
+		var last, entries int64
+		if err := rows.Scan(&id, &last, &entries); err != nil {
+			return nil, err
+		}
+		i := byID[id]
+		if entries != int64(w.log.accepted[i]) || entries > 0 && last != w.log.last[i] {
+			return nil, fmt.Errorf("a token had %d codes accepted, the last of step %d, but has %d audit entries and stands at step %d", w.log.accepted[i], w.log.last[i], entries, last)
+		}
+		total += entries
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if total != w.log.total {
+		return nil, fmt.Errorf("%d codes were accepted and %d audit entries say so", w.log.total, total)
+	}
+	return []string{
+		fmt.Sprintf("exactly once: %d codes accepted = %d audit entries = as many different (token, step), token by token", w.log.total, total),
+		fmt.Sprintf("%d codes sent again: all refused as used; %d codes sent %d times at once: each accepted once", w.log.replays, codes, at)}, nil
+}
+
+// client is one connection of the bank's back end. It writes and reads HTTP itself, so that the load generator takes little of the processors that
+// the server is measured on.
+type client struct {
+	w        *benchWorld
+	conn     net.Conn
+	in       *bufio.Reader
+	out      []byte
+	accepted []sent
+}
+
+func (w *benchWorld) dial(ctx context.Context) (*client, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", w.addr)
+	if err != nil {
+		return nil, err
+	}
+	return &client{w: w, conn: conn, in: bufio.NewReader(conn)}, nil
+}
+
+func (c *client) close() { _ = c.conn.Close() }
+
+// verify sends one code and gives the kind of the refusal, or "" when it was accepted.
+func (c *client) verify(s sent) (kind string, err error) {
+	t := c.w.tokens[s.token]
+	body := `{"customer":"` + t.ref + `","code":"` + otp.Code(t.key, s.step, 6) + `"}`
+	c.out = fmt.Appendf(c.out[:0], "POST /v1/otp/verifications HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nUser-Agent: inkan-bench\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		c.w.host, c.w.bearer, len(body), body)
+	if err := c.conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		return "", err
+	}
+	if _, err := c.conn.Write(c.out); err != nil {
+		return "", err
+	}
+	res, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		return "", err
+	}
+	answer, err := io.ReadAll(res.Body)
+	if err := errors.Join(err, res.Body.Close()); err != nil {
+		return "", err
+	}
+	if res.StatusCode == http.StatusOK && strings.TrimSpace(string(answer)) == `{"accepted":true}` {
+		return "", nil
+	}
+	_, kind, _ = strings.Cut(string(answer), `"type":"`)
+	kind, _, _ = strings.Cut(kind, `"`)
+	return kind[strings.LastIndexAny(kind, "/:#")+1:] + map[bool]string{true: fmt.Sprintf("status %d", res.StatusCode)}[kind == ""], nil
+}
+
+func basic(id, secret string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
+}

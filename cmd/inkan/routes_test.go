@@ -1,0 +1,730 @@
+package main
+
+import (
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/testkit"
+	files "github.com/inkan-auth/inkan/web"
+)
+
+// kind says who may come through a route, and in what form.
+type kind string
+
+const (
+	open     kind = "open"     // a page for everybody
+	inside   kind = "inside"   // a page or form of a session
+	preForm  kind = "pre-form" // a form before there is a session
+	harmless kind = "harmless" // a form that changes nothing but a preference of the browser
+	doc      kind = "json"     // a JSON door
+	protocol kind = "protocol" // OpenID Connect: other sites are meant to come
+)
+
+// route is one row of the table of all doors. ask is what a test asks for, where the pattern is not itself an address.
+type route struct {
+	host, method, pattern string
+	kind                  kind
+	ask                   string
+}
+
+var routes = []route{
+	{loginHost, "GET", "/{$}", open, "/"}, {loginHost, "GET", "/static/", open, "/static/kit.css"}, {loginHost, "POST", "/language", harmless, ""},
+	{loginHost, "GET", "/login", open, ""}, {loginHost, "POST", "/login", preForm, ""}, {loginHost, "GET", "/logout", open, ""}, {loginHost, "POST", "/logout", inside, ""},
+	{loginHost, "GET", "/gallery", open, ""}, {loginHost, "GET", "/gallery/{page}", open, "/gallery/login"}, {loginHost, "GET", "/", open, "/nowhere"},
+	{loginHost, "GET", "/login/code", inside, ""}, {loginHost, "POST", "/login/code", inside, ""},
+	{loginHost, "GET", "/login/passwords", inside, ""}, {loginHost, "POST", "/login/passwords", inside, ""},
+	{loginHost, "GET", "/token/apply", inside, ""}, {loginHost, "POST", "/token/apply", inside, ""}, {loginHost, "POST", "/token/test", inside, ""},
+	{loginHost, "GET", "/token/address", inside, ""}, {loginHost, "POST", "/token/address", inside, ""},
+	{loginHost, "GET", "/token/key", inside, ""}, {loginHost, "POST", "/token/key", inside, ""}, {loginHost, "POST", "/token/mail", inside, ""},
+	{loginHost, "GET", "/token/state", inside, ""}, {loginHost, "GET", "/token/cancel", inside, ""}, {loginHost, "POST", "/token/cancel", inside, ""},
+	{loginHost, "GET", "/token/start", inside, ""}, {loginHost, "POST", "/token/start", inside, ""}, {loginHost, "GET", "/token/done", inside, ""},
+	{loginHost, "GET", "/token/stop", inside, ""}, {loginHost, "POST", "/token/stop", inside, ""},
+	{loginHost, "GET", "/security", inside, ""}, {loginHost, "POST", "/security/session", inside, ""},
+	{loginHost, "GET", "/password", inside, ""}, {loginHost, "POST", "/password", inside, ""}, {loginHost, "GET", "/history", inside, ""},
+
+	{tokenHost, "POST", "/v1/registrations", doc, ""}, {tokenHost, "GET", "/v1/time", doc, ""}, {tokenHost, "GET", "/v1/token", doc, ""},
+	{tokenHost, "GET", "/{$}", open, "/"}, {tokenHost, "GET", "/r", open, ""},
+	{apiHost, "POST", "/v1/otp/verifications", doc, ""},
+
+	{loginHost, "GET", "/.well-known/openid-configuration", protocol, ""}, {loginHost, "GET", "/oidc/jwks", protocol, ""},
+	{loginHost, "GET", "/oidc/authorize", protocol, "/oidc/authorize?client_id=bank"}, {loginHost, "POST", "/oidc/authorize", protocol, ""},
+	{loginHost, "GET", "/oidc/authorize/{request}", protocol, "/oidc/authorize/none"}, {loginHost, "GET", "/oidc/logout", protocol, ""},
+	{loginHost, "POST", "/oidc/logout", protocol, ""}, {loginHost, "GET", "/oidc/logout/{request}", protocol, "/oidc/logout/none"},
+	{loginHost, "POST", "/oidc/par", protocol, ""}, {loginHost, "POST", "/oidc/token", protocol, ""},
+	{loginHost, "GET", "/oidc/userinfo", protocol, ""}, {loginHost, "POST", "/oidc/userinfo", protocol, ""},
+}
+
+func (r route) address() string {
+	if r.ask != "" {
+		return r.ask
+	}
+	return r.pattern
+}
+
+// A route that is added without a row in the table is a door that no attack has been tried on.
+func TestTheTableHasEveryRoute(t *testing.T) {
+	known := map[string]bool{}
+	for _, r := range routes {
+		p := r.pattern
+		if r.kind == protocol {
+			p = strings.TrimPrefix(p, "/oidc")
+		}
+		known[r.method+" "+p] = true
+	}
+	pattern := regexp.MustCompile(`"((?:GET|POST|PUT|PATCH|DELETE) /[^"]*)"`)
+	found := 0
+	for _, dir := range []string{"customer", "tokenapp", "api", "oidc"} {
+		names, err := filepath.Glob("../../internal/server/" + dir + "/*.go")
+		fine(t, err)
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			b, err := os.ReadFile(name)
+			fine(t, err)
+			for _, m := range pattern.FindAllStringSubmatch(string(b), -1) {
+				if found++; !known[m[1]] && m[1] != "GET /" {
+					t.Errorf("%s mounts %s, which is not in the table", filepath.Base(name), m[1])
+				}
+			}
+		}
+	}
+	if found < len(routes)-3 {
+		t.Errorf("only %d routes were found in the sources", found)
+	}
+}
+
+// standing is a house with a customer of each situation, so that every form would do something if it were let through.
+type standing struct {
+	*attacked
+	ordered    *testkit.Browser // has applied
+	registered *testkit.Browser // her phone is registered
+	inUse      *testkit.Browser // uses her token
+	owing      *testkit.Browser // owes a code
+	first      *testkit.Browser // must change the bank's passwords
+	fresh      *testkit.Browser // has nothing
+	phone      *testkit.Phone   // of inUse
+	waiting    *testkit.Phone   // of registered
+}
+
+func stand(t testing.TB) *standing {
+	w := attack(t)
+	s := &standing{attacked: w}
+	s.ordered = w.LogIn(w.Person(1, false), authority.PC)
+	s.registered = w.LogIn(w.Person(2, false), authority.PC)
+	third := w.Person(3, false)
+	s.inUse = w.LogIn(third, authority.PC)
+	s.first = w.LogIn(w.Person(4, true), authority.PC)
+	s.fresh = w.LogIn(w.Person(5, false), authority.PC)
+	s.phone = w.enrolled(s.inUse)
+	s.owing = w.LogIn(third, authority.PC)
+	s.waiting = w.registered(s.registered)
+	fine(t, w.Apply(t.Context(), s.ordered.Session, []byte(testkit.Confirm)))
+	_, err := w.DeliverDue(t.Context())
+	fine(t, err)
+	w.Clock.Move(2 * time.Second) // a mail may be sent again
+	return s
+}
+
+// deeds is one right request for every form: it is known that each changes something when nothing stands in its way.
+func (s *standing) deeds() map[string]ask {
+	pw := "aoi-sora-to-umi-9"
+	return map[string]ask{
+		"/logout":           form("/logout", s.fresh),
+		"/login/code":       form("/login/code", s.owing, "code", s.phone.Code()),
+		"/login/passwords":  form("/login/passwords", s.first, "confirm", testkit.Confirm, "new_login", pw, "new_login_again", pw, "new_confirm", pw+"x", "new_confirm_again", pw+"x"),
+		"/token/apply":      form("/token/apply", s.fresh, "confirm", testkit.Confirm),
+		"/token/test":       form("/token/test", s.fresh),
+		"/token/address":    form("/token/address", s.fresh, "confirm", testkit.Confirm, "mail", "new@mail.example.jp"),
+		"/token/key":        form("/token/key", s.ordered),
+		"/token/mail":       form("/token/mail", s.ordered),
+		"/token/cancel":     form("/token/cancel", s.ordered),
+		"/token/start":      form("/token/start", s.registered, "code", s.waiting.Code()),
+		"/token/stop":       form("/token/stop", s.inUse, "confirm", testkit.Confirm, "code", s.phone.Code()),
+		"/security/session": form("/security/session", s.inUse, "session", s.owing.ID),
+		"/password":         form("/password", s.inUse, "which", "login", "old", testkit.Login, "new_login", pw, "new_login_again", pw, "code", s.phone.Code()),
+		"/login":            s.loginForm("hanako05", testkit.Login),
+	}
+}
+
+func (w *attacked) loginForm(id, pw string) ask {
+	value := strings.Repeat("A", 43)
+	a := form("/login", nil, "form", value, "login_id", id, "login_password", pw)
+	a.cookies = map[string]string{"__Host-pre": value}
+	return a
+}
+
+// Every form does something when it is right: without this the attacks below would prove nothing.
+func TestEveryFormDoesWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	order := []string{"/token/test", "/token/address", "/login", "/token/apply", "/logout", "/token/key", "/token/mail", "/token/cancel", "/token/start", "/login/passwords", "/security/session", "/password"}
+	deeds := s.deeds()
+	for _, path := range order {
+		if path == "/token/apply" {
+			deeds[path] = form("/token/apply", s.fresh, "confirm", testkit.Confirm)
+			s.Clock.Move(time.Second)
+		}
+		before := s.state()
+		r := s.send(deeds[path])
+		done := s.scalar("SELECT count(*) FROM audit_entry WHERE outcome = 'refused'")
+		if r.StatusCode != http.StatusSeeOther || len(changed(before, s.state())) == 0 || done != 0 && path != "/token/apply" {
+			t.Errorf("%s answers %d and %d were refused: %s", path, r.StatusCode, done, r.Header.Get("Location"))
+		}
+		if path == "/token/apply" { // the new address must be waited for: a refusal that is written down
+			_, err := s.at.ExecContext(t.Context(), "DELETE FROM audit_entry WHERE outcome = 'refused'")
+			fine(t, err)
+		}
+	}
+	for _, r := range routes {
+		if _, ok := deeds[r.pattern]; !ok && r.method == "POST" && (r.kind == inside || r.kind == preForm) {
+			t.Errorf("no right request is known for POST %s", r.pattern)
+		}
+	}
+}
+
+func TestNoRouteTakesAnotherMethod(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	may := map[string][]string{}
+	for _, r := range routes {
+		path, _, _ := strings.Cut(r.address(), "?")
+		may[r.host+path] = append(may[r.host+path], r.method)
+	}
+	s.unchanged("a wrong method", func() {
+		for _, r := range routes {
+			path, _, _ := strings.Cut(r.address(), "?")
+			for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "FOO"} {
+				if slices.Contains(may[r.host+path], method) {
+					continue
+				}
+				a := form(path, s.inUse, "code", s.phone.Code(), "confirm", testkit.Confirm)
+				a.method, a.host = method, r.host
+				if got := s.send(a).StatusCode; got != http.StatusMethodNotAllowed && got != http.StatusNotFound {
+					t.Errorf("%s answers %d", a, got)
+				}
+				a.method = "GET"
+				if method == "POST" && !slices.Contains(may[r.host+path], "GET") { // a method in a header or a field is not a method
+					a = a.with("X-HTTP-Method-Override", "POST")
+					a.path += "?_method=POST"
+					if got := s.send(a).StatusCode; got != http.StatusMethodNotAllowed && got != http.StatusNotFound {
+						t.Errorf("%s answers %d", a, got)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestFormsOfOtherSitesDoNothing(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	deeds := s.deeds()
+	deeds["/language"] = form("/language", nil, "to", "en")
+	deeds["/v1/registrations"] = jsonTo(tokenHost, "/v1/registrations", `{"registration":"x"}`)
+	for path, right := range deeds {
+		for _, head := range []map[string]string{
+			{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "cross-site", "Origin": "https://" + right.host}, {"Sec-Fetch-Site": "", "Origin": "https://evil.example"},
+			{"Sec-Fetch-Site": "", "Origin": "null"}, {"Sec-Fetch-Site": "", "Origin": "https://" + right.host + ".evil.example"}, {"Sec-Fetch-Site": "", "Origin": bankSite},
+			{"Sec-Fetch-Site": "", "Origin": "https://token.bank.example:8443"}, {"Sec-Fetch-Site": "nonsense"},
+		} {
+			a := right
+			for k, v := range head {
+				a = a.with(k, v)
+			}
+			s.unchanged(path, func() {
+				if r := s.send(a); r.StatusCode != http.StatusForbidden || len(r.Header.Values("Set-Cookie")) > 0 {
+					t.Errorf("%s with %v answers %d", a, head, r.StatusCode)
+				}
+			})
+		}
+	}
+}
+
+func TestFormsWithoutTheirTokenDoNothing(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	deeds := s.deeds()
+	for _, r := range routes {
+		if r.method != "POST" || r.host != loginHost || r.kind == protocol || r.kind == harmless {
+			continue
+		}
+		right := deeds[r.pattern]
+		own := regexp.MustCompile(`form=([^&]*)`).FindStringSubmatch(right.body)[1]
+		for name, a := range map[string]ask{
+			"none":        {body: strings.ReplaceAll(right.body, "form="+own, "nothing=")},
+			"empty":       {body: strings.ReplaceAll(right.body, "form="+own, "form=")},
+			"another's":   {body: strings.ReplaceAll(right.body, "form="+own, "form="+s.other(right).CSRF)},
+			"cut":         {body: strings.ReplaceAll(right.body, "form="+own, "form="+own[:len(own)-1])},
+			"longer":      {body: strings.ReplaceAll(right.body, "form="+own, "form="+own+"A")},
+			"in address":  {body: strings.ReplaceAll(right.body, "form="+own, "nothing="), path: right.path + "?form=" + own},
+			"wrong first": {body: "form=wrong&" + right.body},
+			"as JSON":     {body: `{"form":"` + own + `"}`, head: map[string]string{"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}},
+			"as text":     {body: right.body, head: map[string]string{"Content-Type": "text/plain", "Sec-Fetch-Site": "same-origin"}},
+			"as parts": {body: "--b\r\nContent-Disposition: form-data; name=\"form\"\r\n\r\n" + own + "\r\n--b--\r\n",
+				head: map[string]string{"Content-Type": "multipart/form-data; boundary=b", "Sec-Fetch-Site": "same-origin"}},
+		} {
+			a.method, a.host, a.cookies = right.method, right.host, right.cookies
+			if a.path == "" {
+				a.path = right.path
+			}
+			if a.head == nil {
+				a.head = right.head
+			}
+			s.unchanged(r.pattern+" with the token: "+name, func() {
+				if got := s.send(a).StatusCode; got != http.StatusForbidden {
+					t.Errorf("%s with the token: %s answers %d", a, name, got)
+				}
+			})
+		}
+	}
+	naked := deeds["/login"]
+	naked.cookies = nil
+	short := s.loginForm("hanako05", testkit.Login)
+	short.body, short.cookies = strings.Replace(short.body, strings.Repeat("A", 43), "", 1), map[string]string{"__Host-pre": ""}
+	for _, a := range []ask{naked, short} {
+		s.unchanged("a log-in without its cookie", func() {
+			if got := s.send(a).StatusCode; got != http.StatusForbidden {
+				t.Errorf("a log-in without its cookie answers %d", got)
+			}
+		})
+	}
+}
+
+// other is a browser that did not make this request.
+func (s *standing) other(a ask) *testkit.Browser {
+	if a.cookies["__Host-inkan"] == s.fresh.Cookie.Session {
+		return s.inUse
+	}
+	return s.fresh
+}
+
+func TestBodiesBeyondTheLimitAreNotRead(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	deeds := s.deeds()
+	pad := strings.Repeat("x", 64<<10)
+	for _, r := range routes {
+		if r.method != "POST" {
+			continue
+		}
+		a, ok := deeds[r.pattern]
+		switch {
+		case r.kind == doc:
+			a = jsonTo(r.host, r.pattern, `{"customer":"x","code":"`+pad+`"}`)
+			if r.host == tokenHost {
+				a.body = `{"registration":"` + pad + `"}`
+			}
+		case r.kind == protocol:
+			a = ask{method: "POST", host: r.host, path: r.address(), body: "client_id=bank&state=" + pad, head: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}
+		case ok:
+			a.body += "&more=" + pad
+		default:
+			a = form(r.pattern, nil, "to", "en", "more", pad)
+		}
+		s.unchanged(a, func() {
+			if got := s.send(a).StatusCode; got < 400 || got >= 500 || r.kind != doc && r.kind != protocol && got != http.StatusRequestEntityTooLarge {
+				t.Errorf("%s answers %d to a body beyond the limit", a, got)
+			}
+		})
+	}
+}
+
+func TestJSONDoorsTakeOneFormOnly(t *testing.T) {
+	t.Parallel()
+	w := attack(t)
+	deep := func(n int) string { return strings.Repeat(`{"a":`, n) + `"x"` + strings.Repeat("}", n) }
+	for _, door := range []struct{ host, path, member, rest string }{{tokenHost, "/v1/registrations", "registration", ""}, {apiHost, "/v1/otp/verifications", "code", `,"customer":"x"`}} {
+		good := `{"` + door.member + `":"x"` + door.rest + `}`
+		cases := map[string]ask{
+			"a member twice":                    jsonTo(door.host, door.path, `{"`+door.member+`":"x","`+door.member+`":"y"`+door.rest+`}`),
+			"a member twice in two spellings":   jsonTo(door.host, door.path, `{"`+door.member+`":"x","`+strings.ToUpper(door.member)+`":"y"`+door.rest+`}`),
+			"a member in another spelling":      jsonTo(door.host, door.path, `{"`+strings.ToUpper(door.member)+`":"x"`+door.rest+`}`),
+			"a member twice, once escaped":      jsonTo(door.host, door.path, `{"`+door.member+`":"x","\u00`+string("0123456789abcdef"[door.member[0]>>4])+string("0123456789abcdef"[door.member[0]&15])+door.member[1:]+`":"y"`+door.rest+`}`),
+			"an unknown member":                 jsonTo(door.host, door.path, `{"`+door.member+`":"x","role":"admin"`+door.rest+`}`),
+			"a depth of nine":                   jsonTo(door.host, door.path, deep(9)),
+			"a depth of ten thousand":           jsonTo(door.host, door.path, strings.Repeat("[", 10000)),
+			"too many members":                  jsonTo(door.host, door.path, `{"`+door.member+`":{`+strings.TrimSuffix(many(65), ",")+`}}`),
+			"something behind it":               jsonTo(door.host, door.path, good+good),
+			"a bracket behind it":               jsonTo(door.host, door.path, good+"]"),
+			"invalid UTF-8":                     jsonTo(door.host, door.path, `{"`+door.member+`":"`+"\xff\xfe"+`"`+door.rest+`}`),
+			"a lonely surrogate":                jsonTo(door.host, door.path, `{"`+door.member+`":"\ud800"`+door.rest+`}`),
+			"a byte order mark":                 jsonTo(door.host, door.path, "\ufeff"+good),
+			"another type":                      jsonTo(door.host, door.path, `{"`+door.member+`":1`+door.rest+`}`),
+			"an array":                          jsonTo(door.host, door.path, "["+good+"]"),
+			"nothing":                           jsonTo(door.host, door.path, ""),
+			"null":                              jsonTo(door.host, door.path, "null"),
+			"half of it":                        jsonTo(door.host, door.path, good[:len(good)-2]),
+			"a number that is none":             jsonTo(door.host, door.path, `{"`+door.member+`":NaN}`),
+			"no media type":                     jsonTo(door.host, door.path, good).with("Content-Type", ""),
+			"a form":                            jsonTo(door.host, door.path, good).with("Content-Type", "application/x-www-form-urlencoded"),
+			"plain text, as a form can send it": jsonTo(door.host, door.path, good).with("Content-Type", "text/plain"),
+			"a media type that only begins so":  jsonTo(door.host, door.path, good).with("Content-Type", "application/jsonp"),
+		}
+		for name, a := range cases {
+			if door.host == apiHost {
+				a = a.with("Authorization", asSystem("core", w.system))
+			}
+			w.unchanged(name, func() {
+				r := w.send(a)
+				if r.StatusCode != http.StatusBadRequest || !strings.Contains(r.text, "urn:inkan:problem:malformed") || r.Header.Get("Content-Type") != "application/problem+json" {
+					t.Errorf("%s: %s is answered %d %s", a, name, r.StatusCode, r.text)
+				}
+			})
+		}
+	}
+	// The counterpart: a right body is understood, so what was refused above was refused for its form.
+	if r := w.send(jsonTo(apiHost, "/v1/otp/verifications", `{"customer":"x","code":"000000"}`).with("Authorization", asSystem("core", w.system))); r.StatusCode != http.StatusNotFound {
+		t.Errorf("a right body is answered %d %s", r.StatusCode, r.text)
+	}
+}
+
+func many(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(`"a` + string(rune('a'+i%26)) + string(rune('a'+i/26)) + `":"x",`)
+	}
+	return b.String()
+}
+
+func asSystem(id, secret string) string {
+	r := &http.Request{Header: http.Header{}}
+	r.SetBasicAuth(id, secret)
+	return r.Header.Get("Authorization")
+}
+
+// Without a session, and with a cookie that only looks like one, there is the log-in and nothing else.
+func TestWithoutASessionThereIsOnlyTheLogin(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	deeds := s.deeds()
+	own := s.inUse.Cookie.Session
+	swap := []byte(own)
+	if swap[3]++; swap[3] == '{' || swap[3] == '[' {
+		swap[3] = 'B'
+	}
+	ended := s.LogIn("hanako05", authority.PC)
+	fine(t, s.Logout(t.Context(), ended.Session))
+	cookies := []string{"", own[:len(own)-1], own + "A", own + "=", strings.ToLower(own), strings.ToUpper(own), string(swap), s.inUse.ID, s.inUse.CSRF, "null", ended.Cookie.Session}
+	for _, r := range routes {
+		if r.kind != inside {
+			continue
+		}
+		a := get(r.host, r.address())
+		if r.method == "POST" {
+			a = deeds[r.pattern]
+		}
+		for _, c := range cookies {
+			a.cookies = map[string]string{"__Host-inkan": c}
+			if c == "" {
+				a.cookies = nil
+			}
+			s.unchanged(a, func() {
+				ans := s.send(a)
+				to := ans.Header.Get("Location")
+				switch {
+				case r.pattern == "/token/state":
+					if ans.StatusCode != http.StatusUnauthorized {
+						t.Errorf("%s with the cookie %q answers %d", a, c, ans.StatusCode)
+					}
+				case r.pattern == "/logout": // ending nothing is no error
+					if ans.StatusCode != http.StatusSeeOther || !strings.HasPrefix(to, "/logout") {
+						t.Errorf("%s with the cookie %q answers %d %s", a, c, ans.StatusCode, to)
+					}
+				case ans.StatusCode != http.StatusSeeOther || to != "/login" && !strings.HasPrefix(to, "/login?next="):
+					t.Errorf("%s with the cookie %q answers %d %s", a, c, ans.StatusCode, to)
+				}
+			})
+		}
+	}
+}
+
+// A session that still owes a step reaches nothing but that step.
+func TestAnEarlierStepCannotBeSkipped(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	for name, owes := range map[string]struct {
+		b     *testkit.Browser
+		leads string
+		own   []string
+	}{"a code": {s.owing, "/login/code", []string{"/login/code", "/logout"}}, "new passwords": {s.first, "/login/passwords", []string{"/login/passwords", "/logout"}}} {
+		for _, r := range routes {
+			if r.kind != inside || slices.Contains(owes.own, r.pattern) {
+				continue
+			}
+			a := get(r.host, r.address()).as(owes.b)
+			if r.method == "POST" {
+				a = form(r.pattern, owes.b, "confirm", testkit.Confirm, "code", s.phone.Code(), "session", s.inUse.ID, "which", "login", "old", testkit.Login,
+					"new_login", "aoi-sora-to-umi-9", "new_login_again", "aoi-sora-to-umi-9", "mail", "new@mail.example.jp")
+			}
+			s.unchanged(a, func() {
+				ans := s.send(a)
+				if r.pattern == "/token/state" && ans.StatusCode == http.StatusForbidden {
+					return
+				}
+				if ans.StatusCode != http.StatusSeeOther || !strings.HasPrefix(ans.Header.Get("Location"), owes.leads) {
+					t.Errorf("who owes %s gets at %s: %d %s", name, a, ans.StatusCode, ans.Header.Get("Location"))
+				}
+			})
+		}
+	}
+}
+
+func TestWhatBelongsToAnotherCustomerIsNotFound(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	live := func() int { return s.scalar("SELECT count(*) FROM session WHERE ended_at = 0") }
+	before := live()
+	for _, id := range []string{s.inUse.ID, s.ordered.ID, "ses_00000000000000000000000000", "' OR 1=1 --", ""} {
+		r := s.send(form("/security/session", s.fresh, "session", id))
+		if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/security" || live() != before {
+			t.Errorf("ending the session %q of somebody else: %d, %d of %d are left", id, r.StatusCode, live(), before)
+		}
+	}
+	if n := s.scalar("SELECT count(*) FROM audit_entry WHERE action = 'session.end' AND outcome = 'refused' AND reason = 'not-found'"); n != 5 {
+		t.Errorf("%d of 5 tries were refused as not found", n)
+	}
+	// Her own key and number under another's enrolment register nothing.
+	key, err := s.RegistrationKey(t.Context(), s.ordered.Session, false)
+	fine(t, err)
+	number := s.mailedNumber()
+	fine(t, s.Apply(t.Context(), s.fresh.Session, []byte(testkit.Confirm)))
+	another := s.text("SELECT id FROM enrolment WHERE customer = ? AND state = 'ordered'", s.fresh.Customer)
+	p := testkit.NewPhone(s.World)
+	secret := strings.Split(key.Link, ".")[len(strings.Split(key.Link, "."))-2]
+	tokens := s.scalar("SELECT count(*) FROM token")
+	if r := s.send(jsonTo(tokenHost, "/v1/registrations", `{"registration":"`+p.Seal(p.Request(another, secret, number))+`"}`)); r.StatusCode != http.StatusForbidden ||
+		s.scalar("SELECT count(*) FROM token") != tokens || s.text("SELECT state FROM enrolment WHERE id = ?", another) != "ordered" {
+		t.Errorf("a key under another's enrolment: %d %s", r.StatusCode, r.text)
+	}
+	own := s.text("SELECT id FROM enrolment WHERE customer = ? AND state = 'ordered'", s.ordered.Customer)
+	if r := s.send(jsonTo(tokenHost, "/v1/registrations", `{"registration":"`+p.Seal(p.Request(own, secret, number))+`"}`)); r.StatusCode != http.StatusCreated {
+		t.Errorf("the same under her own: %d %s", r.StatusCode, r.text)
+	}
+	// A proof by one phone in the name of another's token opens nothing.
+	if r := s.send(get(tokenHost, "/v1/token").with("DPoP", proof(t, s, s.waiting, s.waiting.Answer.Token, "GET", testkit.TokenOrigin+"/v1/token"))); r.StatusCode != http.StatusOK {
+		t.Errorf("her own proof: %d %s", r.StatusCode, r.text)
+	}
+	for name, dpop := range map[string]string{
+		"another's token": proof(t, s, s.waiting, s.phone.Answer.Token, "GET", testkit.TokenOrigin+"/v1/token"),
+		"no such token":   proof(t, s, s.waiting, "tok_00000000000000000000000000", "GET", testkit.TokenOrigin+"/v1/token"),
+		"another method":  proof(t, s, s.waiting, s.waiting.Answer.Token, "POST", testkit.TokenOrigin+"/v1/token"),
+		"another address": proof(t, s, s.waiting, s.waiting.Answer.Token, "GET", "https://evil.example/v1/token"),
+		"no proof":        "",
+	} {
+		s.unchanged(name, func() {
+			if r := s.send(get(tokenHost, "/v1/token").with("DPoP", dpop)); r.StatusCode != http.StatusUnauthorized || !strings.Contains(r.text, "proof-refused") {
+				t.Errorf("%s: %d %s", name, r.StatusCode, r.text)
+			}
+		})
+	}
+	// Somebody else's entry as the place to read on from shows nothing of hers.
+	entry := s.text("SELECT max(id) FROM audit_entry WHERE customer = ?", s.inUse.Customer)
+	if r := s.send(get(loginHost, "/history?before="+entry).as(s.fresh)); strings.Contains(r.text, s.inUse.Customer) || r.StatusCode != http.StatusOK {
+		t.Errorf("the history of another: %d", r.StatusCode)
+	}
+}
+
+func (w *attacked) text(query string, args ...any) (s string) {
+	w.t.Helper()
+	fine(w.t, w.at.QueryRow(query, args...).Scan(&s))
+	return s
+}
+
+func TestOtherHostsAreMisdirected(t *testing.T) {
+	t.Parallel()
+	w := attack(t)
+	w.unchanged("an unknown host", func() {
+		for _, host := range []string{"", "bank.example", "192.0.2.1", "localhost", "login.bank.example:443", "login.bank.example:8443", "login.bank.example.", "login.bank.example.evil.example",
+			"evil.example", "login.bank.example@evil.example", "evillogin.bank.example", "login_bank.example", "[::1]", "login.bank.example,evil.example", "ＬＯＧＩＮ.bank.example", "127.0.0.1:9464"} {
+			for _, path := range []string{"/", "/login", "/v1/time", "/oidc/jwks", "/metrics", "/readyz"} {
+				if r := w.send(get(host, path)); r.StatusCode != http.StatusMisdirectedRequest || strings.Contains(r.text, host) && host != "" {
+					t.Errorf("the host %q with %s is answered %d", host, path, r.StatusCode)
+				}
+			}
+		}
+		if r := w.send(get("LOGIN.Bank.Example", "/login")); r.StatusCode != http.StatusOK {
+			t.Errorf("a host in capitals is answered %d", r.StatusCode)
+		}
+	})
+}
+
+// Each audience has its own doors only (R-079), and none of them has those of the operator.
+func TestDoorsOfOneAudienceAreNotOnAnothersHost(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	for _, r := range routes {
+		for _, host := range []string{loginHost, tokenHost, apiHost} {
+			shared := slices.ContainsFunc(routes, func(o route) bool { return o.host == host && o.address() == r.address() && o.method == r.method })
+			if shared {
+				continue
+			}
+			a := ask{method: r.method, host: host, path: r.address()}.as(s.inUse)
+			s.unchanged(a, func() {
+				if got := s.send(a).StatusCode; got != http.StatusNotFound && got != http.StatusMethodNotAllowed {
+					t.Errorf("%s answers %d", a, got)
+				}
+			})
+		}
+	}
+	for _, path := range []string{"/metrics", "/healthz", "/readyz", "/debug/pprof/", "/oidc/register", "/oidc/introspect", "/oidc/revoke", "/admin", "/.git/config", "/gallery"} {
+		for _, host := range []string{loginHost, tokenHost, apiHost} {
+			if got := s.send(get(host, path)).StatusCode; got != http.StatusNotFound {
+				t.Errorf("%s%s answers %d", host, path, got)
+			}
+		}
+	}
+}
+
+// A page that is merely fetched ahead, by a mail scanner or a browser that guesses, does nothing and is not even answered.
+func TestLookingAheadDoesNothing(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	s.Clock.Move(11 * time.Minute) // the registration key has expired: a page that is looked at makes a new one
+	again := s.LogIn("hanako01", authority.PC)
+	for _, r := range routes {
+		if r.method != "GET" {
+			continue
+		}
+		for name, value := range map[string]string{"Sec-Purpose": "prefetch", "Purpose": "prefetch", "sec-purpose": "prefetch;prerender"} {
+			if name == "sec-purpose" {
+				name = "Sec-Purpose"
+			}
+			a := get(r.host, r.address()).as(again).with(name, value)
+			s.unchanged(a, func() {
+				if ans := s.send(a); ans.StatusCode != http.StatusNoContent || ans.text != "" || len(ans.Header.Values("Set-Cookie")) > 0 {
+					t.Errorf("%s looked at ahead answers %d", a, ans.StatusCode)
+				}
+			})
+		}
+	}
+}
+
+func TestAskingForTheHeadHasNoEffect(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	s.Clock.Move(11 * time.Minute)
+	again := s.LogIn("hanako01", authority.PC)
+	for _, r := range routes {
+		if r.method != "GET" {
+			continue
+		}
+		path := r.address()
+		if r.pattern == "/oidc/authorize" {
+			path = authorize("")
+		}
+		a := ask{method: "HEAD", host: r.host, path: path}.as(again)
+		s.unchanged(a, func() { s.send(a) })
+	}
+}
+
+func authorize(more string) string {
+	return "/oidc/authorize?client_id=bank&response_type=code&scope=openid&redirect_uri=" + strings.ReplaceAll(strings.ReplaceAll(bankBack, ":", "%3A"), "/", "%2F") +
+		"&state=s1&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256" + more
+}
+
+// Every kind of answer carries its headers; send holds each of them to the table, here all kinds come by once.
+func TestEveryKindOfAnswerCarriesItsHeaders(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	logout := form("/logout", s.fresh)
+	for name, c := range map[string]struct {
+		a    ask
+		want int
+	}{
+		"page":           {get(loginHost, "/login"), 200},
+		"page inside":    {get(loginHost, "/security").as(s.inUse), 200},
+		"redirect":       {get(loginHost, "/"), 303},
+		"clean path":     {get(loginHost, "/static//kit.css"), 307},
+		"clean path out": {get(loginHost, "//evil.example/..//x"), 307},
+		"clean oidc":     {get(loginHost, "/oidc//authorize"), 307},
+		"clean path app": {get(tokenHost, "//evil.example/%2e%2e"), 307},
+		"unknown page":   {get(loginHost, "/nowhere"), 404},
+		"unknown file":   {get(loginHost, "/static/none.js"), 404},
+		"refused form":   {form("/token/key", nil, "form", "x").as(s.ordered), 403},
+		"wrong site":     {form("/token/key", s.ordered).with("Sec-Fetch-Site", "cross-site"), 403},
+		"too large":      {form("/token/key", s.ordered, "x", strings.Repeat("x", 65<<10)), 413},
+		"state as JSON":  {get(loginHost, "/token/state").as(s.ordered), 200},
+		"static":         {get(loginHost, "/static/pages.js"), 200},
+		"discovery":      {get(loginHost, "/.well-known/openid-configuration"), 200},
+		"keys":           {get(loginHost, "/oidc/jwks"), 200},
+		"authorize":      {get(loginHost, authorize("")), 303},
+		"authorize in":   {get(loginHost, authorize("")).as(s.inUse), 303},
+		"authorize bad":  {get(loginHost, "/oidc/authorize?client_id=nobody"), 400},
+		"token bad":      {ask{method: "POST", host: loginHost, path: "/oidc/token", body: "grant_type=authorization_code", head: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}, 401},
+		"userinfo bad":   {get(loginHost, "/oidc/userinfo").with("Authorization", "Bearer x"), 401},
+		"app":            {get(tokenHost, "/"), 200},
+		"link":           {get(tokenHost, "/r"), 200},
+		"worker":         {get(tokenHost, "/sw.js"), 200},
+		"manifest":       {get(tokenHost, "/manifest.webmanifest"), 200},
+		"range too far":  {get(tokenHost, "/sw.js").with("Range", "bytes=99999999-"), 416},
+		"no such file":   {get(tokenHost, "/none"), 404},
+		"time":           {get(tokenHost, "/v1/time"), 200},
+		"problem":        {get(tokenHost, "/v1/token"), 401},
+		"API problem":    {jsonTo(apiHost, "/v1/otp/verifications", `{"customer":"x","code":"1"}`), 401},
+		"API nowhere":    {get(apiHost, "/"), 404},
+		"misdirected":    {get("evil.example", "/"), 421},
+		"prefetch":       {get(loginHost, "/login").with("Sec-Purpose", "prefetch"), 204},
+		"logged out":     {logout, 303},
+	} {
+		r := s.send(c.a)
+		if r.StatusCode != c.want {
+			t.Errorf("%s: %s answers %d, want %d", name, c.a, r.StatusCode, c.want)
+		}
+		if clear := r.Header.Get("Clear-Site-Data"); (name == "logged out") != (clear != "") {
+			t.Errorf("%s clears %q", name, clear)
+		}
+	}
+	app, err := fs.Sub(files.Files, "dist/tokenapp")
+	fine(t, err)
+	fine(t, fs.WalkDir(app, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && name != "index.html" {
+			if r := s.send(get(tokenHost, "/"+name)); r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") == "" {
+				t.Errorf("%s answers %d as %q", name, r.StatusCode, r.Header.Get("Content-Type"))
+			}
+		}
+		return err
+	}))
+}
+
+// The checker of headers is itself held to account: it must see each fault.
+func TestTheHeaderTableSeesEveryFault(t *testing.T) {
+	w := attack(t)
+	good := w.send(get(loginHost, "/login"))
+	for name, spoil := range map[string]func(h http.Header){
+		"no HSTS":    func(h http.Header) { h.Del("Strict-Transport-Security") },
+		"no nosniff": func(h http.Header) { h.Del("X-Content-Type-Options") },
+		"no policy":  func(h http.Header) { h.Del("Content-Security-Policy") },
+		"inline": func(h http.Header) {
+			h.Set("Content-Security-Policy", h.Get("Content-Security-Policy")+" 'unsafe-inline'")
+		},
+		"referrer":          func(h http.Header) { h.Set("Referrer-Policy", "origin") },
+		"kept":              func(h http.Header) { h.Set("Cache-Control", "private") },
+		"opener":            func(h http.Header) { h.Del("Cross-Origin-Opener-Policy") },
+		"embedder":          func(h http.Header) { h.Del("Cross-Origin-Resource-Policy") },
+		"permissions":       func(h http.Header) { h.Del("Permissions-Policy") },
+		"cookie name":       func(h http.Header) { h.Set("Set-Cookie", "inkan=x; Path=/; Secure; HttpOnly; SameSite=Lax") },
+		"cookie for script": func(h http.Header) { h.Set("Set-Cookie", "__Host-x=x; Path=/; Secure; SameSite=Lax") },
+		"cookie domain": func(h http.Header) {
+			h.Set("Set-Cookie", "__Host-x=x; Path=/; Secure; HttpOnly; SameSite=Lax; Domain=bank.example")
+		},
+		"storage": func(h http.Header) { h.Set("Clear-Site-Data", `"storage"`) },
+		"cors":    func(h http.Header) { h.Set("Access-Control-Allow-Origin", "*") },
+		"away":    func(h http.Header) { h.Set("Location", "//evil.example") },
+	} {
+		h := good.Header.Clone()
+		spoil(h)
+		r := answer{&http.Response{StatusCode: 200, Header: h}, ""}
+		if len(faults(get(loginHost, "/login"), r)) == 0 {
+			t.Errorf("%s is not seen", name)
+		}
+	}
+}
