@@ -226,7 +226,7 @@ func css(s string) chromedp.CSS { return chromedp.CSS(s) }
 func (b *tab) fill(selector, text string) {
 	b.t.Helper()
 	b.must(chromedp.WaitVisible(css(selector)))
-	b.must(chromedp.SetValue(css(selector), ""))
+	b.must(chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.querySelector(%q).select()", selector))) // what is typed replaces what is there
 	b.must(chromedp.SendKeys(css(selector), text))
 }
 
@@ -254,13 +254,19 @@ func (b *tab) at(path string) {
 	for range 200 {
 		u := b.where()
 		u, _, _ = strings.Cut(u, "?")
-		if strings.HasSuffix(u, path) {
+		if strings.HasSuffix(u, path) && b.ready() {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	b.look("lost")
 	b.t.Fatalf("%s is at %s, want …%s: %s", b.tag, b.where(), path, b.text("body"))
+}
+
+// ready says that the page which is shown has been loaded; after a step from one site to another the address is right before the page is.
+func (b *tab) ready() bool {
+	s, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.readyState + (document.querySelector('main') ? '' : ' empty')"))
+	return err == nil && s == "complete"
 }
 
 // look takes a picture of the whole page.
