@@ -23,7 +23,7 @@ type room struct {
 // The first row that fits counts.
 var rooms = []room{
 	{"internal", nil, nil},
-	{"internal/testkit", []string{"internal/domain/", "internal/store", "internal/store/db", "internal/authority", "internal/connector/keys", "internal/pgcluster"}, nil},
+	{"internal/testkit", []string{"internal/domain/", "internal/store", "internal/store/db", "internal/authority", "internal/connector/keys", "internal/connector/callback", "internal/pgcluster"}, nil},
 	{"internal/pgcluster", nil, nil},
 	{"internal/domain/", []string{"internal/domain/"}, []string{"database/sql", "net/http", "os", "log", "crypto/rand", "math/rand", "math/rand/v2"}},
 	{"internal/store/db", nil, nil},

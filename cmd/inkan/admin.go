@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -10,13 +11,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/connector/keys"
+	"github.com/inkan-auth/inkan/internal/server/api"
 )
 
 // adminCommand is one task of the operator. run gets do = false for a dry run: it then says what it would do and writes nothing.
@@ -79,8 +83,18 @@ func admin(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return usage()
 }
 
-// with opens the authority that the configuration describes.
+// with opens the authority that the configuration describes. A dry run gets a copy of the database, so that not even its schema or a first key is written.
 func (c adminCall) with(ctx context.Context, f func(a *authority.Authority) error) error {
+	if !c.do && c.config.Database.SQLite != "" {
+		dir, err := os.MkdirTemp("", "inkan-dry-")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		if c.config.Database.SQLite, err = copyOf(ctx, c.config.Database.SQLite, dir); err != nil {
+			return fmt.Errorf("copying the database for a dry run: %w", err)
+		}
+	}
 	s, err := openStore(ctx, c.config)
 	if err != nil {
 		return err
@@ -95,6 +109,20 @@ func (c adminCall) with(ctx context.Context, f func(a *authority.Authority) erro
 		return err
 	}
 	return f(h.authority)
+}
+
+// copyOf copies a database as it is at this moment, also while the server works on it. Where there is none yet, the copy is none either.
+func copyOf(ctx context.Context, path, dir string) (string, error) {
+	to := filepath.Join(dir, "inkan.db")
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return to, nil
+	}
+	from, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode=ro&_pragma=busy_timeout(10000)")
+	if err != nil {
+		return "", err
+	}
+	_, err = from.ExecContext(ctx, "VACUUM INTO $1", to)
+	return to, errors.Join(err, from.Close())
 }
 
 func adminKeys(_ context.Context, c adminCall) error {
@@ -133,6 +161,11 @@ func adminAPIClient(ctx context.Context, c adminCall) error {
 	if len(c.args) < 2 {
 		return errors.New("give an identifier and at least one scope: inkan admin api-client -do core-banking otp:verify")
 	}
+	for _, scope := range c.args[1:] {
+		if scope != api.ScopeVerifyOTP {
+			return fmt.Errorf("there is no scope %q; there is %s", scope, api.ScopeVerifyOTP)
+		}
+	}
 	fmt.Fprintf(c.out, "Make %s known with the scopes %s.\n", c.args[0], strings.Join(c.args[1:], " "))
 	if !c.do {
 		return nil
@@ -154,11 +187,12 @@ type oidcClientFile struct {
 	JWKS           json.RawMessage `json:"jwks"`
 	RedirectURIs   []string        `json:"redirect_uris"`
 	PostLogoutURIs []string        `json:"post_logout_redirect_uris"`
+	LogoutURI      string          `json:"backchannel_logout_uri"`
 }
 
 func adminOIDCClient(ctx context.Context, c adminCall) error {
 	if len(c.args) != 1 {
-		return errors.New("give one JSON file with id, name, token_endpoint_auth_method, jwks, redirect_uris, post_logout_redirect_uris")
+		return errors.New("give one JSON file with id, name, token_endpoint_auth_method, jwks, redirect_uris, post_logout_redirect_uris, backchannel_logout_uri")
 	}
 	b, err := os.ReadFile(c.args[0])
 	if err != nil {
@@ -175,7 +209,7 @@ func adminOIDCClient(ctx context.Context, c adminCall) error {
 		return nil
 	}
 	return c.with(ctx, func(a *authority.Authority) error {
-		secret, err := a.CreateOIDCClient(ctx, authority.OIDCClient{ID: in.ID, Name: in.Name, Method: in.Method, JWKS: string(in.JWKS), RedirectURIs: in.RedirectURIs, PostLogoutURIs: in.PostLogoutURIs})
+		secret, err := a.CreateOIDCClient(ctx, authority.OIDCClient{ID: in.ID, Name: in.Name, Method: in.Method, JWKS: string(in.JWKS), RedirectURIs: in.RedirectURIs, PostLogoutURIs: in.PostLogoutURIs, LogoutURI: in.LogoutURI})
 		if err == nil && secret != "" {
 			fmt.Fprintf(c.out, "Its secret, shown once and kept as a hash:\n%s\n", secret)
 		}
@@ -255,6 +289,11 @@ func readCustomers(path string) ([]customerLine, error) {
 		if len(header) > 0 {
 			header[0] = strings.TrimPrefix(header[0], "\ufeff") // spreadsheets put a mark there
 		}
+		for i, name := range header {
+			if slices.Contains(header[:i], name) {
+				return nil, fmt.Errorf("%s: the column %s occurs twice", path, name)
+			}
+		}
 		for {
 			row, err := r.Read()
 			if errors.Is(err, io.EOF) {
@@ -284,7 +323,10 @@ func readCustomers(path string) ([]customerLine, error) {
 			}
 		}
 	}
-	return out, s.Err()
+	if err := s.Err(); err != nil {
+		return nil, fmt.Errorf("%s, after customer %d: %w", path, len(out), err)
+	}
+	return out, nil
 }
 
 func appendLine(out []customerLine, b []byte, path string) ([]customerLine, error) {
@@ -293,6 +335,9 @@ func appendLine(out []customerLine, b []byte, path string) ([]customerLine, erro
 	d.DisallowUnknownFields()
 	if err := d.Decode(&l); err != nil {
 		return nil, fmt.Errorf("%s, customer %d: %w", path, len(out)+1, err)
+	}
+	if d.More() {
+		return nil, fmt.Errorf("%s, customer %d: something stands behind the object; each customer has a line of her own", path, len(out)+1)
 	}
 	return append(out, l), nil
 }

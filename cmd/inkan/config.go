@@ -170,8 +170,8 @@ func (c Config) check() error {
 	seen := map[string]string{}
 	for name, origin := range map[string]string{"hosts.login": c.Hosts.Login, "hosts.token": c.Hosts.Token, "hosts.api": c.Hosts.API} {
 		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Scheme != "https" && !local(u.Hostname()) {
-			need(false, "%s must be an https origin without a path, such as \"https://login.bank.example\"", name)
+		if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || origin != strings.ToLower(origin) || u.Scheme != "https" && !local(u.Hostname()) {
+			need(false, "%s must be an https origin in small letters and without a path, such as \"https://login.bank.example\"", name)
 			continue
 		}
 		need(seen[u.Host] == "", "%s and %s are the same host: each audience needs an origin of its own, or a flaw in one opens the other", name, seen[u.Host])
@@ -183,13 +183,16 @@ func (c Config) check() error {
 	for _, p := range c.Proxy.Trusted {
 		prefix, err := netip.ParsePrefix(p)
 		need(err == nil, "proxy.trusted: %q is not a network such as \"10.1.2.0/24\"", p)
-		need(err != nil || prefix.Bits() > 0, "proxy.trusted: %q trusts everybody to name the caller's address", p)
+		need(err != nil || prefix.Bits() >= 8, "proxy.trusted: %q trusts everybody to name the caller's address; name the proxies' own network", p)
 	}
 	need((c.Database.SQLite == "") != (c.Database.PostgresFile == ""), "give either database.sqlite or database.postgres_file")
 	need(c.Keys.Directory != "", "keys.directory is missing: make one with `inkan admin keys`")
 	need(c.Mail.Host != "" && c.Mail.Port > 0 && c.Mail.From != "", "mail.host, mail.port and mail.from are missing")
 	need(!c.Mail.Plain || local(c.Mail.Host), "mail.plain sends registration numbers in the clear: allowed only for a mail server on this machine")
 	need(!c.Mail.Plain || c.Mail.User == "", "mail.plain with mail.user would send the password in the clear")
+	for name, d := range map[string]*time.Duration{"wait_after_cancel": c.Policy.WaitAfterCancel, "address_delay": c.Policy.AddressDelay, "mail_interval": c.Policy.MailInterval} {
+		need(d == nil || *d >= 0, "policy.%s must not be negative", name)
+	}
 	if err := c.Policy.policy().Check(); err != nil {
 		errs = append(errs, err)
 	}

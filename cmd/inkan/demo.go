@@ -122,7 +122,7 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	h, err := build(ctx, parts{store: s, keyDir: keyDir, policy: p, apiOrigin: at("api"), bankURL: at("bank"), log: log, gallery: true,
+	h, err := build(ctx, parts{store: s, keyDir: keyDir, policy: p, apiOrigin: at("api"), bankURL: at("bank"), log: log, gallery: true, here: true,
 		mail: smtp.Config{Host: smtpHost, Port: smtpPortNumber, From: "印鑑銀行 <otp@inkan-bank.example>", Plain: true},
 		bank: authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: at("login"), TokenOrigin: tokenOrigin, MailFrom: "otp@inkan-bank.example", Phone: "0120-000-000"},
 		more: map[string]http.Handler{at("bank"): theBank, at("mail"): box.Handler(), "http://localhost:" + port: start, "http://127.0.0.1:" + port: start}})
@@ -173,7 +173,7 @@ func demoClient(ctx context.Context, a *authority.Authority, bankURL string, key
 		return err
 	}
 	_, err = a.CreateOIDCClient(ctx, authority.OIDCClient{ID: "reference-bank", Name: "Inkan Bank", Method: authority.PrivateKeyJWT, JWKS: string(set),
-		RedirectURIs: []string{bankURL + bank.CallbackPath}, PostLogoutURIs: []string{bankURL + bank.LoggedOutPath}})
+		RedirectURIs: []string{bankURL + bank.CallbackPath}, PostLogoutURIs: []string{bankURL + bank.LoggedOutPath}, LogoutURI: bankURL + bank.BackChannelPath})
 	return err
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/connector/callback"
 	"github.com/inkan-auth/inkan/internal/connector/keys"
 	"github.com/inkan-auth/inkan/internal/connector/smtp"
 	"github.com/inkan-auth/inkan/internal/domain/password/leaked"
@@ -46,6 +47,7 @@ type parts struct {
 	trusted   []netip.Prefix
 	log       *slog.Logger
 	gallery   bool
+	here      bool                    // names below localhost are this machine, for the demo
 	more      map[string]http.Handler // further audiences by origin, for the demo
 	now       func() time.Time        // time.Now, except in the benchmark
 }
@@ -74,7 +76,7 @@ func build(ctx context.Context, p parts) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := authority.New(ctx, authority.Config{Store: p.store, Keys: k, Mailer: mailer, Compose: web.Compose(texts, p.bank), Policy: p.policy, Bank: p.bank,
+	a, err := authority.New(ctx, authority.Config{Store: p.store, Keys: k, Mailer: mailer, Caller: callback.New(p.here), Compose: web.Compose(texts, p.bank), Policy: p.policy, Bank: p.bank,
 		Now: p.now, Rand: rand.Reader, Log: p.log, Listed: leaked.Listed})
 	if err != nil {
 		return nil, err
@@ -183,7 +185,7 @@ func (h *house) run(ctx context.Context, listeners ...listening) error {
 // server has the limits of R-121.
 func server(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 60 * time.Second,
-		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+		MaxHeaderBytes: 16 << 10, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 100}, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 }
 
 // metrics is what Prometheus may know: how often, how long, how many wait. Never who.

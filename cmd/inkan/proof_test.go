@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"testing"
 
@@ -17,4 +18,10 @@ func proof(t testing.TB, s *standing, p *testkit.Phone, token, method, address s
 	out, err := signing.MakeProof(signing.Proof{Token: token, ID: base64.RawURLEncoding.EncodeToString(id[:]), Method: method, URL: address, Time: s.Clock.Now()}, p.Sign)
 	fine(t, err)
 	return out
+}
+
+// challenge is the form in which a client names its verifier beforehand (RFC 7636).
+func challenge(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }

@@ -41,6 +41,8 @@ type Person struct {
 const (
 	CallbackPath  = "/login/return"
 	LoggedOutPath = "/goodbye"
+	// BackChannelPath is where the issuer says that a login has ended there (OpenID Connect Back-Channel Logout).
+	BackChannelPath = "/logout/back"
 )
 
 // bank is everything that a handler can touch.
@@ -103,6 +105,7 @@ func (b *bank) handler() http.Handler {
 	mux.HandleFunc("GET "+CallbackPath, b.finishLogin)
 	mux.HandleFunc("GET /home", b.home)
 	mux.HandleFunc("POST /logout", b.logout)
+	mux.HandleFunc("POST "+BackChannelPath, b.loginEnded)
 	mux.HandleFunc("GET "+LoggedOutPath, b.goodbye)
 	mux.HandleFunc("POST /language", b.language)
 	mux.Handle("GET /static/", b.pages.static())

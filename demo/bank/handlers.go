@@ -67,6 +67,18 @@ func (b *bank) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
+// loginEnded is called by the issuer when a login has ended there: the bank's sessions that came of it end as well.
+func (b *bank) loginEnded(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	login, err := b.login.ended(r.Context(), r.PostFormValue("logout_token"))
+	if err != nil {
+		b.cfg.Log.Warn("bank: a logout token was refused", "err", err)
+		http.Error(w, "the logout token is refused", http.StatusBadRequest)
+		return
+	}
+	b.sessions.endLogin(login)
+}
+
 func (b *bank) goodbye(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("alone") != "" {
 		b.sorry(w, r, "logged_out_alone")

@@ -206,11 +206,29 @@ func (p *relyingParty) redeem(ctx context.Context, found *oidc.Provider, code st
 		ACR      string   `json:"acr"`
 		AMR      []string `json:"amr"`
 		AuthTime int64    `json:"auth_time"`
+		Login    string   `json:"sid"`
 	}
 	if err := id.Claims(&c); err != nil {
 		return customer{}, err
 	}
-	return customer{Subject: id.Subject, Name: c.Name, ACR: c.ACR, AMR: c.AMR, VerifiedAt: time.Unix(c.AuthTime, 0), IDToken: raw}, nil
+	return customer{Subject: id.Subject, Name: c.Name, ACR: c.ACR, AMR: c.AMR, VerifiedAt: time.Unix(c.AuthTime, 0), IDToken: raw, Login: c.Login}, nil
+}
+
+// ended checks a logout token and gives the issuer's name for the login that has ended.
+func (p *relyingParty) ended(ctx context.Context, raw string) (string, error) {
+	found, _, err := p.discover(ctx)
+	if err != nil {
+		return "", err
+	}
+	verifier := found.Verifier(&oidc.Config{ClientID: p.cfg.ClientID, SupportedSigningAlgs: []string{signatureAlg}, Now: p.cfg.Now})
+	token, err := verifier.VerifyLogout(oidc.ClientContext(ctx, p.cfg.HTTP), raw)
+	if err != nil {
+		return "", err
+	}
+	if token.SessionID == "" {
+		return "", errors.New("the logout token names no login")
+	}
+	return token.SessionID, nil
 }
 
 // withoutBody drops what the token endpoint answered, so that nothing of it can reach the log except the standard's error code.

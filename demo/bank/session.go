@@ -23,6 +23,7 @@ type customer struct {
 	VerifiedAt time.Time
 	Last       time.Time // Time of the login before this one; zero at the first.
 	IDToken    string    // Kept only to be handed back at logout.
+	Login      string    // The issuer's name for this login (sid).
 }
 
 // sessions are the bank's own: the cookie holds a random name, everything else stays on this side under the hash of that name.
@@ -97,6 +98,17 @@ func (s *sessions) end(w http.ResponseWriter, r *http.Request) (customer, bool) 
 		return customer{}, false
 	}
 	return found.customer, true
+}
+
+// endLogin closes every session that came of a login at the issuer.
+func (s *sessions) endLogin(login string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, x := range s.all {
+		if x.customer.Login == login {
+			delete(s.all, k)
+		}
+	}
 }
 
 // forget removes a cookie whose session is over and says whether there was one, so that the front page can explain it once.

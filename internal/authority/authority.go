@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +43,7 @@ type Config struct {
 	Store   *store.Store
 	Keys    Keys
 	Mailer  Mailer
+	Caller  Caller
 	Compose Compose
 	Policy  policy.Policy
 	Bank    Bank
@@ -58,6 +60,8 @@ type Config struct {
 type Authority struct {
 	Config
 	hash      *hasher
+	codes     codes
+	clients   sync.Map // of the API, by identifier; see APIClient
 	watermark atomic.Int64
 	unknown   string // a hash to check when there is no customer, so that time tells nothing
 }
@@ -156,6 +160,34 @@ func (a *Authority) do(ctx context.Context, by audit.Actor, action audit.Action,
 		return problem.New(problem.Unavailable)
 	}
 	return fmt.Errorf("%s: %w", action, err)
+}
+
+// doAll is the same door for deeds that share one write and so one commit, all of one action. What f refuses, deed by deed, is kept and returned; an
+// error undoes all of them. Nothing is written down for an error: the caller tries them again one by one, through do.
+func (a *Authority) doAll(ctx context.Context, by []audit.Actor, action audit.Action, f func(ctx context.Context, deeds []*deed) error) (refusals []error, err error) {
+	now, err := a.moment()
+	if err != nil {
+		return nil, err
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		deeds := make([]*deed, len(by))
+		entries := make([]audit.Entry, len(by))
+		refusals = make([]error, len(by))
+		for i := range by {
+			if !audit.May(by[i].Kind, action) {
+				return problem.New(problem.Forbidden)
+			}
+			deeds[i] = &deed{Tx: tx, a: a, now: now, by: by[i], action: action}
+		}
+		if err := f(ctx, deeds); err != nil {
+			return err
+		}
+		for i, d := range deeds {
+			entries[i], refusals[i] = d.entry(d.kept), d.kept
+		}
+		return tx.RecordAll(ctx, entries)
+	})
+	return refusals, err
 }
 
 // entry is the line of the trail for this deed.

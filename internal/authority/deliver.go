@@ -71,6 +71,9 @@ func (a *Authority) deliver(ctx context.Context, row db.Outbox, now time.Time) e
 	if store.Micros(now) >= row.ExpiresAt {
 		return a.endDelivery(ctx, row, now, "dropped", "expired")
 	}
+	if row.Topic == loginEnded {
+		return a.deliverLogout(ctx, row, now)
+	}
 	address, err := a.Store.Reader().AddressByID(ctx, row.Address)
 	if err != nil {
 		return err
@@ -97,7 +100,12 @@ func (a *Authority) deliver(ctx context.Context, row db.Outbox, now time.Time) e
 	case errors.Is(err, notice.ErrBounced):
 		return a.bounced(ctx, row, now)
 	}
-	a.Log.Warn("a mail was not taken and is tried again", "id", row.ID, "topic", row.Topic, "tries", row.Tries)
+	return a.retryDelivery(ctx, row, now)
+}
+
+// retryDelivery puts a message back for later, with a growing pause.
+func (a *Authority) retryDelivery(ctx context.Context, row db.Outbox, now time.Time) error {
+	a.Log.Warn("a message was not taken and is tried again", "id", row.ID, "topic", row.Topic, "tries", row.Tries)
 	wait := min(retryLongest, retryFirst<<min(row.Tries-1, 20))
 	wait = wait/2 + time.Duration(a.randomBelow(int64(wait/2)+1)) // spread, so that a mail server that comes back is not overrun
 	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {

@@ -30,35 +30,41 @@ const (
 // strangers is the lane of browsers that were never seen; each known browser has a lane of its own.
 const strangers = "stranger"
 
-// takeTry counts a failed try before the secret is looked at, in a write of its own that no error path undoes. It gives how many there are now, or
+// takeTry counts a failed try of a password before the secret is looked at, in a write of its own that no error path undoes. It gives how many there are now, or
 // refuses because the factor is blocked. Success gives them all back (clearTries).
 //
 // The fifth try sets the block as it is taken, so that a sixth one that comes at the same moment finds the door closed: never more than five
 // secrets are evaluated in one round, however many arrive together.
 func takeTry(ctx context.Context, q *db.Queries, p policy.Policy, now time.Time, customerID string, f factor, lane string) (int, error) {
 	hard := p.TriesForLife
-	if f == oneTimePassword {
-		hard = p.OTPTriesToLock
-	}
-	row, err := q.ReserveTry(ctx, db.ReserveTryParams{Customer: customerID, Factor: string(f), Lane: lane, Every: int64(p.TriesPerBlock), Base: p.BlockFirst.Microseconds(),
-		Cap: p.BlockLongest.Microseconds(), Now: store.Micros(now), Hard: int64(hard)})
+	row, err := q.ReserveTry(ctx, tryParams(p, now, customerID, f, lane, hard))
 	if err == nil {
 		return int(row.Tries), nil
 	}
 	if !errors.Is(err, store.ErrNone) {
 		return 0, err
 	}
+	return 0, noTry(ctx, q, customerID, f, lane, hard)
+}
+
+func tryParams(p policy.Policy, now time.Time, customerID string, f factor, lane string, hard int) db.ReserveTryParams {
+	return db.ReserveTryParams{Customer: customerID, Factor: string(f), Lane: lane, Every: int64(p.TriesPerBlock), Base: p.BlockFirst.Microseconds(),
+		Cap: p.BlockLongest.Microseconds(), Now: store.Micros(now), Hard: int64(hard)}
+}
+
+// noTry is the refusal for a factor that has no try left, now or ever.
+func noTry(ctx context.Context, q *db.Queries, customerID string, f factor, lane string, hard int) error {
 	at, err := q.AttemptOf(ctx, db.AttemptOfParams{Customer: customerID, Factor: string(f), Lane: lane})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if int(at.Tries) >= hard {
 		if f == oneTimePassword {
-			return 0, problem.New(problem.OTPLocked)
+			return problem.New(problem.OTPLocked)
 		}
-		return 0, problem.New(problem.FactorBlocked, "factor", string(f))
+		return problem.New(problem.FactorBlocked, "factor", string(f))
 	}
-	return 0, problem.New(problem.FactorBlocked, "factor", string(f), "until", store.Time(at.BlockedUntil))
+	return problem.New(problem.FactorBlocked, "factor", string(f), "until", store.Time(at.BlockedUntil))
 }
 
 func clearTries(ctx context.Context, q *db.Queries, customerID string, f factor, lane string) error {
@@ -126,64 +132,141 @@ func (a *Authority) blockedNow(ctx context.Context, customerID string, f factor,
 	return problem.New(problem.FactorBlocked, "factor", string(f), "until", store.Time(at.BlockedUntil))
 }
 
-// spendOTP is the gate for a one-time password and the only way to use one. It runs inside the write of the deed that the code opens: the try is
-// taken first and locks the counter's row, the code is judged, and the step is used up by one conditional statement. No answer leaves before
-// the commit, so a count can no more be lost than the success. When spendOTP returns false the deed has been refused and must return.
+// spend is one one-time password at the gate, with the deed that it is to open.
+type spend struct {
+	*deed
+	customer, code string
+	ok             bool // used up; otherwise the deed has been refused
+
+	key   []byte // of the token, unwrapped
+	token token.Token
+	tries int // including this one
+	step  int64
+}
+
+// spendOTP is the gate for a one-time password inside a deed. When it returns false the deed has been refused and must return.
 func (d *deed) spendOTP(ctx context.Context, customerID, code string) (ok bool, err error) {
-	row, err := d.CurrentToken(ctx, customerID)
-	if errors.Is(err, store.ErrNone) {
-		return false, d.refuse(problem.New(problem.TokenNone))
+	s := &spend{deed: d, customer: customerID, code: code}
+	err = spendOTPs(ctx, []*spend{s})
+	return s.ok, err
+}
+
+// spendOTPs is the one way to use one-time passwords, one or many, of different customers. It runs inside the write of the deeds that the codes
+// open: the tries are taken first and lock the counters' rows, the codes are judged, and the steps are used up by one conditional statement. No
+// answer leaves before the commit, so a count can no more be lost than the success.
+func spendOTPs(ctx context.Context, all []*spend) error {
+	if len(all) == 0 {
+		return nil
 	}
+	d := all[0].deed // they share their write and its moment
+	p := d.a.Policy
+	rows, err := d.CurrentTokens(ctx, customersOf(all))
 	if err != nil {
-		return false, err
+		return err
 	}
-	t := store.Token(row)
-	switch t.ShownState(d.now) {
-	case token.Locked:
-		return false, d.refuse(problem.New(problem.OTPLocked))
-	case token.Expired:
-		return false, d.refuse(problem.New(problem.TokenExpired, "expired", t.Expires))
-	case token.Active:
-	default:
-		return false, d.refuse(problem.New(problem.TokenNone))
+	var open []*spend
+	for _, s := range all {
+		row, ok := rows[s.customer]
+		s.token, s.key = store.Token(row), row.OtpKey
+		switch state := s.token.ShownState(d.now); {
+		case !ok:
+			_ = s.refuse(problem.New(problem.TokenNone))
+		case state == token.Locked:
+			_ = s.refuse(problem.New(problem.OTPLocked))
+		case state == token.Expired:
+			_ = s.refuse(problem.New(problem.TokenExpired, "expired", s.token.Expires))
+		case state == token.Active:
+			open = append(open, s)
+		default:
+			_ = s.refuse(problem.New(problem.TokenNone))
+		}
 	}
-	n, err := takeTry(ctx, d.Queries, d.a.Policy, d.now, customerID, oneTimePassword, "")
-	if problem.KindOf(err) != "" {
-		return false, d.refuse(err)
+	if len(open) == 0 {
+		return nil
 	}
+	tries, err := d.ReserveTries(ctx, tryParams(p, d.now, "", oneTimePassword, "", p.OTPTriesToLock), customersOf(open))
 	if err != nil {
-		return false, err
+		return err
 	}
-	key, err := d.a.Keys.Open("token.otp_key", tokenPlace("otp_key", t), row.OtpKey)
-	if err != nil {
-		return false, err
-	}
-	now := otp.StepAt(d.now, t.Step)
-	from, to := otp.Live(now, t.Drift)
-	step, verdict := otp.Check(key, code, t.Digits, from, to, t.LastStep)
-	if verdict == otp.Right {
-		once, err := store.Once(d.AcceptStep(ctx, db.AcceptStepParams{ID: t.ID, LastStep: step, Drift: t.Drift, ExpiresAt: store.Micros(d.now), StepAt: stepStart(d.a.Policy, step)}))
+	var right []*spend
+	var steps []store.Step
+	for _, s := range open {
+		try, ok := tries[s.customer]
+		if !ok {
+			err := noTry(ctx, d.Queries, s.customer, oneTimePassword, "", p.OTPTriesToLock)
+			if problem.KindOf(err) == "" {
+				return err
+			}
+			_ = s.refuse(err)
+			continue
+		}
+		s.tries = int(try.Tries)
+		verdict, err := s.judge()
 		if err != nil {
-			return false, err
+			return err
 		}
-		if once {
-			return true, clearTries(ctx, d.Queries, customerID, oneTimePassword, "")
+		if verdict == otp.Right {
+			right = append(right, s)
+			steps = append(steps, store.Step{Token: s.token.ID, Step: s.step, At: stepStart(p, s.step)})
+		} else if err := s.fail(ctx, verdict, store.Time(try.BlockedUntil)); err != nil {
+			return err
 		}
-		verdict = otp.Used // another request was faster, or the step lies below the fence
 	}
-	if verdict == otp.Used {
-		wait := t.Step - d.now.Sub(time.Unix(now*int64(t.Step/time.Second), 0))
-		err := d.GiveBackTry(ctx, d.a.giveBackParams(customerID, oneTimePassword, ""))
-		return false, errors.Join(err, d.refuse(problem.New(problem.OTPUsed, "wait", int(wait/time.Second)+1)))
+	if len(right) == 0 {
+		return nil
 	}
-	if n >= d.a.Policy.OTPTriesToLock {
-		return false, errors.Join(d.lockToken(ctx, t), d.refuse(problem.New(problem.OTPLocked)))
+	once, err := d.AcceptSteps(ctx, store.Micros(d.now), steps)
+	if err != nil {
+		return err
 	}
-	if left(d.a.Policy, n) == 0 {
-		at, err := d.AttemptOf(ctx, db.AttemptOfParams{Customer: customerID, Factor: string(oneTimePassword)})
-		return false, errors.Join(err, d.refuse(problem.New(problem.FactorBlocked, "factor", string(oneTimePassword), "until", store.Time(at.BlockedUntil), "lock_left", d.a.Policy.OTPTriesToLock-n)))
+	var accepted []string
+	for _, s := range right {
+		if s.ok = once[s.token.ID]; s.ok {
+			accepted = append(accepted, s.customer)
+		} else if err := s.fail(ctx, otp.Used, time.Time{}); err != nil { // another request was faster, or the step lies below the fence
+			return err
+		}
 	}
-	return false, d.refuse(problem.New(problem.OTPWrong, "tries_left", left(d.a.Policy, n), "lock_left", d.a.Policy.OTPTriesToLock-n))
+	if len(accepted) == 0 {
+		return nil
+	}
+	return d.ClearAllTries(ctx, string(oneTimePassword), accepted)
+}
+
+func customersOf(all []*spend) []string {
+	out := make([]string, len(all))
+	for i, s := range all {
+		out[i] = s.customer
+	}
+	return out
+}
+
+// judge looks at the code.
+func (s *spend) judge() (v otp.Verdict, err error) {
+	key, err := s.a.Keys.Open("token.otp_key", tokenPlace("otp_key", s.token), s.key)
+	if err != nil {
+		return otp.Wrong, err
+	}
+	from, to := otp.Live(otp.StepAt(s.now, s.token.Step), s.token.Drift)
+	s.step, v = otp.Check(key, s.code, s.token.Digits, from, to, s.token.LastStep)
+	return v, nil
+}
+
+// fail refuses the deed because its code was wrong or used. A used one gets its try back; the tenth wrong one locks the token.
+func (s *spend) fail(ctx context.Context, v otp.Verdict, blocked time.Time) error {
+	p, t := s.a.Policy, s.token
+	lock := p.OTPTriesToLock - s.tries
+	switch {
+	case v == otp.Used:
+		now := otp.StepAt(s.now, t.Step)
+		wait := t.Step - s.now.Sub(time.Unix(now*int64(t.Step/time.Second), 0))
+		return errors.Join(s.GiveBackTry(ctx, s.a.giveBackParams(s.customer, oneTimePassword, "")), s.refuse(problem.New(problem.OTPUsed, "wait", int(wait/time.Second)+1)))
+	case lock <= 0:
+		return errors.Join(s.lockToken(ctx, t), s.refuse(problem.New(problem.OTPLocked)))
+	case left(p, s.tries) == 0:
+		return s.refuse(problem.New(problem.FactorBlocked, "factor", string(oneTimePassword), "until", blocked, "lock_left", lock))
+	}
+	return s.refuse(problem.New(problem.OTPWrong, "tries_left", left(p, s.tries), "lock_left", lock))
 }
 
 // stepStart is the moment, in microseconds, that the fence is compared with. It lies MaxDrift steps before the step begins, because a phone may be

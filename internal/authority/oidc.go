@@ -54,6 +54,7 @@ type OIDCClient struct {
 	JWKS           string // public keys as a JWK set, for PrivateKeyJWT
 	RedirectURIs   []string
 	PostLogoutURIs []string
+	LogoutURI      string // where the client is told that a login has ended (OpenID Connect Back-Channel Logout); empty where it is not to be told
 }
 
 // clientID is deliberately narrow: the name stands in addresses, in logs and, for client_secret_basic, in a header whose encoding clients disagree on.
@@ -85,7 +86,7 @@ func (a *Authority) CreateOIDCClient(ctx context.Context, c OIDCClient) (secret 
 			return errors.Join(err, problem.New(problem.Conflict))
 		}
 		return d.InsertOIDCClient(ctx, db.InsertOIDCClientParams{ID: c.ID, Name: c.Name, Method: c.Method, SecretHash: hash, Jwks: jwks,
-			RedirectUris: string(redirects), PostLogoutUris: string(logouts), CreatedAt: store.Micros(d.now)})
+			RedirectUris: string(redirects), PostLogoutUris: string(logouts), LogoutUri: c.LogoutURI, CreatedAt: store.Micros(d.now)})
 	})
 }
 
@@ -100,6 +101,8 @@ func checkClient(c OIDCClient) (jwks string, err error) {
 		return "", problem.New(problem.Malformed, "field", "redirect_uris")
 	case slices.ContainsFunc(c.PostLogoutURIs, notAnAddress):
 		return "", problem.New(problem.Malformed, "field", "post_logout_redirect_uris")
+	case c.LogoutURI != "" && notAnAddress(c.LogoutURI):
+		return "", problem.New(problem.Malformed, "field", "backchannel_logout_uri")
 	case c.Method == ClientSecretBasic:
 		return "", nil
 	}
@@ -138,7 +141,7 @@ func (a *Authority) OIDCClient(ctx context.Context, id string) (OIDCClient, erro
 	if err != nil {
 		return OIDCClient{}, found(err)
 	}
-	c := OIDCClient{ID: r.ID, Name: r.Name, Method: r.Method, SecretHash: r.SecretHash, JWKS: r.Jwks}
+	c := OIDCClient{ID: r.ID, Name: r.Name, Method: r.Method, SecretHash: r.SecretHash, JWKS: r.Jwks, LogoutURI: r.LogoutUri}
 	return c, errors.Join(json.Unmarshal([]byte(r.RedirectUris), &c.RedirectURIs), json.Unmarshal([]byte(r.PostLogoutUris), &c.PostLogoutURIs))
 }
 
@@ -243,7 +246,7 @@ type OIDCGrant struct {
 	Code     string // only when it is made
 	Client   string
 	Customer string
-	Session  string // the session at the login host; the grant is worth nothing without it
+	Session  string // the chain of sessions at the login host; the grant is worth nothing when it has ended
 	Data     string
 	Created  time.Time
 	Redeemed time.Time
@@ -332,6 +335,8 @@ type OIDCKey struct {
 	ID     string
 	Public *ecdsa.PublicKey
 	Signer crypto.Signer // gives r and s, 64 bytes, as JWS wants them
+
+	Private *ecdsa.PrivateKey // for tokens that we sign ourselves
 }
 
 // OIDCKeys gives the signing keys, the one in use first, and makes the first one when there is none. Several nodes may try at once; one key comes of it.
@@ -369,7 +374,7 @@ func (a *Authority) readOIDCKeys(ctx context.Context) ([]OIDCKey, error) {
 		if !ok {
 			return nil, errors.New("authority: a signing key of an unknown kind")
 		}
-		keys = append(keys, OIDCKey{ID: r.ID, Public: &key.PublicKey, Signer: rawSigner{key}})
+		keys = append(keys, OIDCKey{ID: r.ID, Public: &key.PublicKey, Signer: rawSigner{key}, Private: key})
 	}
 	return keys, nil
 }

@@ -112,7 +112,7 @@ func (a *Authority) changePasswords(ctx context.Context, s Session, f func(conte
 		if cookie, err = d.replaceSession(ctx, s, s); err != nil {
 			return err
 		}
-		if _, err := d.EndOtherSessions(ctx, db.EndOtherSessionsParams{Customer: s.Customer, Hash: hashCookie(cookie.Session), EndedAt: store.Micros(d.now)}); err != nil {
+		if err := d.endOthers(ctx, s.Customer, cookie, s.Chain); err != nil {
 			return err
 		}
 		return d.tellAll(ctx, s.Customer, "password_changed", nil)

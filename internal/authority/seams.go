@@ -24,5 +24,11 @@ type Mailer interface {
 	Send(ctx context.Context, m notice.Mail) error
 }
 
+// Caller calls a system of the bank at an address that the operator has registered.
+type Caller interface {
+	// PostForm sends a form and takes any 2xx answer for success. It follows no redirect.
+	PostForm(ctx context.Context, address string, form map[string]string) error
+}
+
 // Compose writes the words of a notice: the topic names the text, the values fill it. Texts stand in web/text.
 type Compose func(topic string, values map[string]string) (subject, body string, err error)

@@ -37,6 +37,7 @@ type Visit struct {
 // Session is where one browser stands.
 type Session struct {
 	ID, Customer   string
+	Chain          string   // the login's name towards the bank (sid); it stays when the session is replaced
 	Full           bool     // false while a one-time password is still owed
 	AMR            []string // what was shown: "pwd", "otp" (RFC 8176)
 	Channel        Channel
@@ -121,7 +122,7 @@ func (a *Authority) SessionOf(ctx context.Context, cookie string) (Session, erro
 }
 
 func sessionOf(r db.Session) Session {
-	return Session{ID: r.ID, Customer: r.Customer, Full: r.Level == "full", AMR: strings.Fields(r.Amr), Channel: Channel(r.Channel), Device: r.Device, Source: r.Source,
+	return Session{ID: r.ID, Chain: r.Chain, Customer: r.Customer, Full: r.Level == "full", AMR: strings.Fields(r.Amr), Channel: Channel(r.Channel), Device: r.Device, Source: r.Source,
 		AuthAt: store.Time(r.AuthAt), Created: store.Time(r.CreatedAt), Expires: store.Time(r.ExpiresAt), PreviousAt: store.Time(r.PreviousAt),
 		PreviousPlace: r.PreviousPlace, hash: r.Hash, browser: r.Browser}
 }
@@ -137,7 +138,11 @@ func (d *deed) openSession(ctx context.Context, s Session) (Cookie, error) {
 	if !s.Expires.IsZero() && s.Expires.Before(expires) {
 		expires = s.Expires // a step inside a session does not make it longer
 	}
-	err := d.InsertSession(ctx, db.InsertSessionParams{Hash: hashCookie(value), ID: d.a.newID(ident.Session, d.now), Customer: s.Customer, Level: level,
+	id := d.a.newID(ident.Session, d.now)
+	if s.Chain == "" {
+		s.Chain = id
+	}
+	err := d.InsertSession(ctx, db.InsertSessionParams{Hash: hashCookie(value), ID: id, Chain: s.Chain, Customer: s.Customer, Level: level,
 		Amr: strings.Join(s.AMR, " "), Channel: string(s.Channel), Device: s.Device, Source: s.Source, Browser: s.browser, AuthAt: store.Micros(d.now),
 		CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(expires), PreviousAt: store.Micros(s.PreviousAt), PreviousPlace: s.PreviousPlace})
 	return Cookie{Session: value, Expires: expires}, err
@@ -351,9 +356,28 @@ func (a *Authority) LoginOTP(ctx context.Context, v Visit, s Session, code strin
 func (a *Authority) Logout(ctx context.Context, s Session) error {
 	return a.do(ctx, s.Actor(), audit.Logout, func(ctx context.Context, d *deed) error {
 		d.on(s.Customer, s.ID)
-		_, err := d.EndSession(ctx, db.EndSessionParams{Hash: s.hash, EndedAt: store.Micros(d.now)})
-		return err
+		once, err := store.Once(d.EndSession(ctx, db.EndSessionParams{Hash: s.hash, EndedAt: store.Micros(d.now)}))
+		if err != nil || !once {
+			return err
+		}
+		return d.tellBank(ctx, s.Customer, s.Chain)
 	})
+}
+
+// endOthers ends every session of the customer but the one of the cookie, and tells the bank of each login that ended with them.
+func (d *deed) endOthers(ctx context.Context, customerID string, keep Cookie, chain string) error {
+	ended, err := d.EndOtherSessions(ctx, db.EndOtherSessionsParams{Customer: customerID, Hash: hashCookie(keep.Session), EndedAt: store.Micros(d.now)})
+	if err != nil {
+		return err
+	}
+	for _, c := range ended {
+		if c != chain {
+			if err := d.tellBank(ctx, customerID, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Sessions are the live ones of the customer, the newest first.
@@ -374,11 +398,14 @@ func (a *Authority) Sessions(ctx context.Context, s Session) ([]Session, error) 
 func (a *Authority) EndSession(ctx context.Context, s Session, id string) error {
 	return a.do(ctx, s.Actor(), audit.SessionEnd, func(ctx context.Context, d *deed) error {
 		d.on(s.Customer, id)
-		once, err := store.Once(d.EndSessionByID(ctx, db.EndSessionByIDParams{ID: id, Customer: s.Customer, EndedAt: store.Micros(d.now)}))
-		if err == nil && !once {
-			err = problem.New(problem.NotFound)
+		chain, err := d.EndSessionByID(ctx, db.EndSessionByIDParams{ID: id, Customer: s.Customer, EndedAt: store.Micros(d.now)})
+		if errors.Is(err, store.ErrNone) {
+			return problem.New(problem.NotFound)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return d.tellBank(ctx, s.Customer, chain)
 	})
 }
 

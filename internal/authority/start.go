@@ -75,7 +75,7 @@ func (a *Authority) StartToken(ctx context.Context, s Session, code string) (Coo
 		if cookie, err = d.replaceSession(ctx, s, next); err != nil {
 			return err
 		}
-		if _, err := d.EndOtherSessions(ctx, db.EndOtherSessionsParams{Customer: s.Customer, Hash: hashCookie(cookie.Session), EndedAt: store.Micros(d.now)}); err != nil {
+		if err := d.endOthers(ctx, s.Customer, cookie, s.Chain); err != nil {
 			return err
 		}
 		// A lock on codes belongs to the token that earned it, not to the next one.
@@ -126,25 +126,6 @@ func (a *Authority) StopToken(ctx context.Context, s Session, confirm []byte, co
 			return err
 		}
 		return d.tellAll(ctx, c.ID, "token_stopped", nil)
-	})
-}
-
-// VerifyOTP lets a system of the bank check a code that the customer typed on the bank's own page. It uses the code up like any other door.
-func (a *Authority) VerifyOTP(ctx context.Context, by audit.Actor, ref, code string) error {
-	return a.do(ctx, by, audit.OTPVerify, func(ctx context.Context, d *deed) error {
-		c, err := d.CustomerByRef(ctx, ref)
-		if errors.Is(err, store.ErrNone) {
-			return problem.New(problem.NotFound)
-		}
-		if err != nil {
-			return err
-		}
-		d.on(c.ID, "")
-		if c.State != "active" {
-			return problem.New(problem.ServiceStopped)
-		}
-		_, err = d.spendOTP(ctx, c.ID, code)
-		return err
 	})
 }
 

@@ -46,6 +46,7 @@ type engine interface {
 // Tx is one write. It is good only inside the function it is given to.
 type Tx struct {
 	*db.Queries
+	engine  string
 	rows    *counting
 	entries int
 }
@@ -99,7 +100,7 @@ func (s *Store) run(ctx context.Context, f func(context.Context, *Tx) error, che
 		}
 		err = s.engine.write(ctx, func(ctx context.Context, d db.DBTX) error {
 			c := &counting{DBTX: d, store: s, tables: map[string]bool{}}
-			tx := &Tx{Queries: db.New(c), rows: c}
+			tx := &Tx{Queries: db.New(c), engine: s.engine.name(), rows: c}
 			if err := f(ctx, tx); err != nil {
 				return err
 			}
@@ -114,13 +115,18 @@ func (s *Store) run(ctx context.Context, f func(context.Context, *Tx) error, che
 
 // Record inserts the audit entry of this write.
 func (tx *Tx) Record(ctx context.Context, e audit.Entry) error {
-	detail, err := detailText(e.Detail)
+	row, err := entryRow(e)
 	if err != nil {
 		return err
 	}
 	tx.entries++
-	return tx.InsertEntry(ctx, db.InsertEntryParams{ID: e.ID, At: Micros(e.At), ActorKind: string(e.Actor.Kind), Actor: e.Actor.ID, Action: string(e.Action),
-		Customer: e.Customer, Object: e.Object, Outcome: string(e.Outcome), Reason: e.Reason, Device: e.Actor.Device, Source: e.Actor.Source, Detail: detail})
+	return tx.InsertEntry(ctx, row)
+}
+
+func entryRow(e audit.Entry) (db.InsertEntryParams, error) {
+	detail, err := detailText(e.Detail)
+	return db.InsertEntryParams{ID: e.ID, At: Micros(e.At), ActorKind: string(e.Actor.Kind), Actor: e.Actor.ID, Action: string(e.Action),
+		Customer: e.Customer, Object: e.Object, Outcome: string(e.Outcome), Reason: e.Reason, Device: e.Actor.Device, Source: e.Actor.Source, Detail: detail}, err
 }
 
 // Once turns the row count of a conditional statement into an answer: whether it was this write that did it.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/connector/callback"
 	"github.com/inkan-auth/inkan/internal/connector/keys"
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/notice"
@@ -151,7 +152,7 @@ func Node(t testing.TB, s *store.Store, clock *Clock, post *Post, keyDir string,
 		c(&p)
 	}
 	var log strings.Builder
-	a, err := authority.New(t.Context(), authority.Config{Store: s, Keys: k, Mailer: post, Compose: compose, Policy: p, Now: clock.Now, Rand: rand.Reader,
+	a, err := authority.New(t.Context(), authority.Config{Store: s, Keys: k, Mailer: post, Caller: callback.New(false), Compose: compose, Policy: p, Now: clock.Now, Rand: rand.Reader,
 		Log:  slog.New(slog.NewTextHandler(&syncWriter{w: &log}, nil)),
 		Bank: authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: "https://login.bank.example", TokenOrigin: TokenOrigin, MailFrom: "otp@bank.example", Phone: "0120-000-000"}})
 	if err != nil {

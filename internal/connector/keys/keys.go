@@ -81,12 +81,21 @@ func Create(dir, tokenOrigin string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{masterFile: master, issuerFile: issuerPEM, wordFile: []byte(word), RootFile: rootPEM} {
-		f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	contents := []struct {
+		name    string
+		content []byte
+	}{{masterFile, master}, {issuerFile, issuerPEM}, {wordFile, []byte(word)}, {RootFile, rootPEM}}
+	for _, c := range contents { // looked at before the first is written: a directory whose root was moved away must not get another root
+		if _, err := os.Lstat(filepath.Join(dir, c.name)); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("a key directory is never written over: %w", errors.Join(err, fmt.Errorf("%s: %w", c.name, fs.ErrExist)))
+		}
+	}
+	for _, c := range contents {
+		f, err := os.OpenFile(filepath.Join(dir, c.name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return fmt.Errorf("a key directory is never written over: %w", err)
 		}
-		if _, err := f.Write(content); err != nil {
+		if _, err := f.Write(c.content); err != nil {
 			return errors.Join(err, f.Close())
 		}
 		if err := errors.Join(f.Sync(), f.Close()); err != nil {

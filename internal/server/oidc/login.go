@@ -33,6 +33,9 @@ type told struct {
 
 const toldKey, actorKey = "told", "actor"
 
+// claimSessionID names the login, so that its end can be told (OpenID Connect Back-Channel Logout, section 2.1).
+const claimSessionID = "sid"
+
 // authenticate is asked by the library when a request comes and each time the browser returns to it. It either ends the request with who the
 // customer is or sends her to the login, which leads back here.
 func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, as *goidc.AuthnSession, _ *goidc.Client) (goidc.Status, error) {
@@ -114,7 +117,7 @@ func (s *Server) grant(ctx context.Context, as *goidc.AuthnSession, t told, sess
 	if err != nil {
 		return err
 	}
-	t.Customer, t.Session, t.Name = session.Customer, session.ID, c.Name
+	t.Customer, t.Session, t.Name = session.Customer, session.Chain, c.Name
 	t.AuthTime, t.ACR, t.AMR, t.actor = session.AuthAt.Unix(), session.ACR(), slices.Clone(session.AMR), session.Actor()
 	as.Subject = c.Ref
 	as.GrantedScopes = as.Scopes
@@ -128,7 +131,7 @@ func (s *Server) idTokenClaims(_ context.Context, g *goidc.Grant) map[string]any
 	t, _ := readTold(g.Store)
 	claims := map[string]any{
 		goidc.ClaimIssuedAt: now.Unix(), goidc.ClaimExpiry: now.Add(s.Authority.Policy.SessionLife).Unix(),
-		goidc.ClaimAuthTime: t.AuthTime, goidc.ClaimACR: t.ACR, goidc.ClaimAMR: t.AMR,
+		claimSessionID: t.Session, goidc.ClaimAuthTime: t.AuthTime, goidc.ClaimACR: t.ACR, goidc.ClaimAMR: t.AMR,
 	}
 	if slices.Contains(strings.Fields(g.Scopes), goidc.ScopeProfile.ID) {
 		claims[goidc.ClaimName] = t.Name

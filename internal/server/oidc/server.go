@@ -167,6 +167,8 @@ func (s *Server) describe(ctx context.Context) ([]byte, error) {
 	doc["response_modes_supported"] = []string{"query"}
 	doc["prompt_values_supported"] = []string{"none", "login"}
 	doc["ui_locales_supported"] = []string{"ja", "en"}
+	doc["backchannel_logout_supported"] = true
+	doc["backchannel_logout_session_supported"] = true
 	return json.Marshal(doc)
 }
 

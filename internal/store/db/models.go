@@ -124,6 +124,7 @@ type OidcClient struct {
 	Jwks           string
 	RedirectUris   string
 	PostLogoutUris string
+	LogoutUri      string
 	CreatedAt      int64
 }
 
@@ -184,6 +185,7 @@ type Proof struct {
 type Session struct {
 	Hash          []byte
 	ID            string
+	Chain         string
 	Customer      string
 	Level         string
 	Amr           string

@@ -36,6 +36,39 @@ func (q *Queries) AdvanceOIDCRequest(ctx context.Context, arg AdvanceOIDCRequest
 	return result.RowsAffected()
 }
 
+const clientsToTell = `-- name: ClientsToTell :many
+SELECT DISTINCT c.id, c.logout_uri FROM oidc_grant g JOIN oidc_client c ON c.id = g.client
+WHERE g.session = $1 AND g.redeemed_at > 0 AND c.logout_uri <> ''
+`
+
+type ClientsToTellRow struct {
+	ID        string
+	LogoutUri string
+}
+
+func (q *Queries) ClientsToTell(ctx context.Context, session string) ([]ClientsToTellRow, error) {
+	rows, err := q.db.QueryContext(ctx, clientsToTell, session)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ClientsToTellRow
+	for rows.Next() {
+		var i ClientsToTellRow
+		if err := rows.Scan(&i.ID, &i.LogoutUri); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countOIDCRows = `-- name: CountOIDCRows :one
 SELECT (SELECT count(*) FROM oidc_request) + (SELECT count(*) FROM oidc_grant) + (SELECT count(*) FROM oidc_access) AS rows_kept
 `
@@ -96,7 +129,7 @@ func (q *Queries) InsertOIDCAccess(ctx context.Context, arg InsertOIDCAccessPara
 }
 
 const insertOIDCClient = `-- name: InsertOIDCClient :exec
-INSERT INTO oidc_client (id, name, method, secret_hash, jwks, redirect_uris, post_logout_uris, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO oidc_client (id, name, method, secret_hash, jwks, redirect_uris, post_logout_uris, logout_uri, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
 type InsertOIDCClientParams struct {
@@ -107,6 +140,7 @@ type InsertOIDCClientParams struct {
 	Jwks           string
 	RedirectUris   string
 	PostLogoutUris string
+	LogoutUri      string
 	CreatedAt      int64
 }
 
@@ -119,6 +153,7 @@ func (q *Queries) InsertOIDCClient(ctx context.Context, arg InsertOIDCClientPara
 		arg.Jwks,
 		arg.RedirectUris,
 		arg.PostLogoutUris,
+		arg.LogoutUri,
 		arg.CreatedAt,
 	)
 	return err
@@ -235,7 +270,7 @@ func (q *Queries) OIDCAccessByHash(ctx context.Context, arg OIDCAccessByHashPara
 }
 
 const oIDCClientByID = `-- name: OIDCClientByID :one
-SELECT id, name, method, secret_hash, jwks, redirect_uris, post_logout_uris, created_at FROM oidc_client WHERE id = $1
+SELECT id, name, method, secret_hash, jwks, redirect_uris, post_logout_uris, logout_uri, created_at FROM oidc_client WHERE id = $1
 `
 
 func (q *Queries) OIDCClientByID(ctx context.Context, id string) (OidcClient, error) {
@@ -249,13 +284,14 @@ func (q *Queries) OIDCClientByID(ctx context.Context, id string) (OidcClient, er
 		&i.Jwks,
 		&i.RedirectUris,
 		&i.PostLogoutUris,
+		&i.LogoutUri,
 		&i.CreatedAt,
 	)
 	return i, err
 }
 
 const oIDCClients = `-- name: OIDCClients :many
-SELECT id, name, method, secret_hash, jwks, redirect_uris, post_logout_uris, created_at FROM oidc_client ORDER BY id
+SELECT id, name, method, secret_hash, jwks, redirect_uris, post_logout_uris, logout_uri, created_at FROM oidc_client ORDER BY id
 `
 
 func (q *Queries) OIDCClients(ctx context.Context) ([]OidcClient, error) {
@@ -275,6 +311,7 @@ func (q *Queries) OIDCClients(ctx context.Context) ([]OidcClient, error) {
 			&i.Jwks,
 			&i.RedirectUris,
 			&i.PostLogoutUris,
+			&i.LogoutUri,
 			&i.CreatedAt,
 		); err != nil {
 			return nil, err
@@ -314,7 +351,7 @@ func (q *Queries) OIDCGrantByCode(ctx context.Context, codeHash []byte) (OidcGra
 }
 
 const oIDCGrantByID = `-- name: OIDCGrantByID :one
-SELECT id, code_hash, client, customer, session, data, created_at, code_expires_at, redeemed_at, revoked_at, expires_at FROM oidc_grant WHERE oidc_grant.id = $1 AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) AND EXISTS (SELECT 1 FROM session s WHERE s.id = oidc_grant.session AND s.ended_at = 0)
+SELECT id, code_hash, client, customer, session, data, created_at, code_expires_at, redeemed_at, revoked_at, expires_at FROM oidc_grant WHERE oidc_grant.id = $1 AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) AND EXISTS (SELECT 1 FROM session s WHERE s.chain = oidc_grant.session AND s.ended_at = 0)
 `
 
 func (q *Queries) OIDCGrantByID(ctx context.Context, id string) (OidcGrant, error) {
@@ -426,7 +463,7 @@ const redeemOIDCCode = `-- name: RedeemOIDCCode :execrows
 UPDATE oidc_grant SET redeemed_at = $2
 WHERE oidc_grant.id = $1 AND redeemed_at = 0 AND revoked_at = 0 AND code_expires_at > $2
   AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
-  AND EXISTS (SELECT 1 FROM session s WHERE s.id = oidc_grant.session AND s.ended_at = 0)
+  AND EXISTS (SELECT 1 FROM session s WHERE s.chain = oidc_grant.session AND s.ended_at = 0)
 `
 
 type RedeemOIDCCodeParams struct {

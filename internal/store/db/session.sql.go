@@ -41,8 +41,8 @@ func (q *Queries) DeleteOldSessions(ctx context.Context, expiresAt int64) error 
 	return err
 }
 
-const endOtherSessions = `-- name: EndOtherSessions :execrows
-UPDATE session SET ended_at = $3 WHERE customer = $1 AND hash <> $2 AND ended_at = 0
+const endOtherSessions = `-- name: EndOtherSessions :many
+UPDATE session SET ended_at = $3 WHERE customer = $1 AND hash <> $2 AND ended_at = 0 RETURNING chain
 `
 
 type EndOtherSessionsParams struct {
@@ -51,12 +51,27 @@ type EndOtherSessionsParams struct {
 	EndedAt  int64
 }
 
-func (q *Queries) EndOtherSessions(ctx context.Context, arg EndOtherSessionsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, endOtherSessions, arg.Customer, arg.Hash, arg.EndedAt)
+func (q *Queries) EndOtherSessions(ctx context.Context, arg EndOtherSessionsParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, endOtherSessions, arg.Customer, arg.Hash, arg.EndedAt)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected()
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var chain string
+		if err := rows.Scan(&chain); err != nil {
+			return nil, err
+		}
+		items = append(items, chain)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const endSession = `-- name: EndSession :execrows
@@ -76,8 +91,8 @@ func (q *Queries) EndSession(ctx context.Context, arg EndSessionParams) (int64, 
 	return result.RowsAffected()
 }
 
-const endSessionByID = `-- name: EndSessionByID :execrows
-UPDATE session SET ended_at = $3 WHERE id = $1 AND customer = $2 AND ended_at = 0
+const endSessionByID = `-- name: EndSessionByID :one
+UPDATE session SET ended_at = $3 WHERE id = $1 AND customer = $2 AND ended_at = 0 RETURNING chain
 `
 
 type EndSessionByIDParams struct {
@@ -86,12 +101,11 @@ type EndSessionByIDParams struct {
 	EndedAt  int64
 }
 
-func (q *Queries) EndSessionByID(ctx context.Context, arg EndSessionByIDParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, endSessionByID, arg.ID, arg.Customer, arg.EndedAt)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+func (q *Queries) EndSessionByID(ctx context.Context, arg EndSessionByIDParams) (string, error) {
+	row := q.db.QueryRowContext(ctx, endSessionByID, arg.ID, arg.Customer, arg.EndedAt)
+	var chain string
+	err := row.Scan(&chain)
+	return chain, err
 }
 
 const insertBrowser = `-- name: InsertBrowser :exec
@@ -118,13 +132,14 @@ func (q *Queries) InsertBrowser(ctx context.Context, arg InsertBrowserParams) er
 }
 
 const insertSession = `-- name: InsertSession :exec
-INSERT INTO session (hash, id, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 0, $13, $14)
+INSERT INTO session (hash, id, chain, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, 0, $14, $15)
 `
 
 type InsertSessionParams struct {
 	Hash          []byte
 	ID            string
+	Chain         string
 	Customer      string
 	Level         string
 	Amr           string
@@ -143,6 +158,7 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 	_, err := q.db.ExecContext(ctx, insertSession,
 		arg.Hash,
 		arg.ID,
+		arg.Chain,
 		arg.Customer,
 		arg.Level,
 		arg.Amr,
@@ -160,7 +176,7 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 }
 
 const lastFullSession = `-- name: LastFullSession :one
-SELECT hash, id, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place FROM session WHERE customer = $1 AND level = 'full' ORDER BY created_at DESC LIMIT 1
+SELECT hash, id, chain, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place FROM session WHERE customer = $1 AND level = 'full' ORDER BY created_at DESC LIMIT 1
 `
 
 func (q *Queries) LastFullSession(ctx context.Context, customer string) (Session, error) {
@@ -169,6 +185,7 @@ func (q *Queries) LastFullSession(ctx context.Context, customer string) (Session
 	err := row.Scan(
 		&i.Hash,
 		&i.ID,
+		&i.Chain,
 		&i.Customer,
 		&i.Level,
 		&i.Amr,
@@ -188,7 +205,7 @@ func (q *Queries) LastFullSession(ctx context.Context, customer string) (Session
 }
 
 const liveSession = `-- name: LiveSession :one
-SELECT hash, id, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place FROM session WHERE hash = $1 AND ended_at = 0 AND expires_at > $2 AND seen_at > $3
+SELECT hash, id, chain, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place FROM session WHERE hash = $1 AND ended_at = 0 AND expires_at > $2 AND seen_at > $3
   AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
 `
 
@@ -204,6 +221,7 @@ func (q *Queries) LiveSession(ctx context.Context, arg LiveSessionParams) (Sessi
 	err := row.Scan(
 		&i.Hash,
 		&i.ID,
+		&i.Chain,
 		&i.Customer,
 		&i.Level,
 		&i.Amr,
@@ -223,7 +241,7 @@ func (q *Queries) LiveSession(ctx context.Context, arg LiveSessionParams) (Sessi
 }
 
 const liveSessionsOf = `-- name: LiveSessionsOf :many
-SELECT hash, id, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place FROM session WHERE customer = $1 AND ended_at = 0 AND level = 'full' AND expires_at > $2 AND seen_at > $3
+SELECT hash, id, chain, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place FROM session WHERE customer = $1 AND ended_at = 0 AND level = 'full' AND expires_at > $2 AND seen_at > $3
   AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) ORDER BY created_at DESC
 `
 
@@ -245,6 +263,7 @@ func (q *Queries) LiveSessionsOf(ctx context.Context, arg LiveSessionsOfParams) 
 		if err := rows.Scan(
 			&i.Hash,
 			&i.ID,
+			&i.Chain,
 			&i.Customer,
 			&i.Level,
 			&i.Amr,

@@ -1,5 +1,5 @@
 -- name: InsertOIDCClient :exec
-INSERT INTO oidc_client (id, name, method, secret_hash, jwks, redirect_uris, post_logout_uris, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+INSERT INTO oidc_client (id, name, method, secret_hash, jwks, redirect_uris, post_logout_uris, logout_uri, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: OIDCClientByID :one
 SELECT * FROM oidc_client WHERE id = $1;
@@ -31,7 +31,7 @@ INSERT INTO oidc_grant (id, code_hash, client, customer, session, data, created_
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9);
 
 -- name: OIDCGrantByID :one
-SELECT * FROM oidc_grant WHERE oidc_grant.id = $1 AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) AND EXISTS (SELECT 1 FROM session s WHERE s.id = oidc_grant.session AND s.ended_at = 0);
+SELECT * FROM oidc_grant WHERE oidc_grant.id = $1 AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) AND EXISTS (SELECT 1 FROM session s WHERE s.chain = oidc_grant.session AND s.ended_at = 0);
 
 -- name: OIDCGrantByCode :one
 SELECT * FROM oidc_grant WHERE code_hash = $1 AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1);
@@ -40,10 +40,14 @@ SELECT * FROM oidc_grant WHERE code_hash = $1 AND created_at > (SELECT f.not_bef
 UPDATE oidc_grant SET redeemed_at = $2
 WHERE oidc_grant.id = $1 AND redeemed_at = 0 AND revoked_at = 0 AND code_expires_at > $2
   AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
-  AND EXISTS (SELECT 1 FROM session s WHERE s.id = oidc_grant.session AND s.ended_at = 0);
+  AND EXISTS (SELECT 1 FROM session s WHERE s.chain = oidc_grant.session AND s.ended_at = 0);
 
 -- name: RevokeOIDCGrant :execrows
 UPDATE oidc_grant SET revoked_at = $2 WHERE id = $1 AND revoked_at = 0;
+
+-- name: ClientsToTell :many
+SELECT DISTINCT c.id, c.logout_uri FROM oidc_grant g JOIN oidc_client c ON c.id = g.client
+WHERE g.session = $1 AND g.redeemed_at > 0 AND c.logout_uri <> '';
 
 -- name: DeleteOldOIDCGrants :exec
 DELETE FROM oidc_grant WHERE expires_at < $1;

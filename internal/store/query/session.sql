@@ -1,6 +1,6 @@
 -- name: InsertSession :exec
-INSERT INTO session (hash, id, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, 0, $13, $14);
+INSERT INTO session (hash, id, chain, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, 0, $14, $15);
 
 -- name: LiveSession :one
 SELECT * FROM session WHERE hash = $1 AND ended_at = 0 AND expires_at > $2 AND seen_at > $3
@@ -12,11 +12,11 @@ UPDATE session SET seen_at = $2 WHERE hash = $1 AND seen_at < $2;
 -- name: EndSession :execrows
 UPDATE session SET ended_at = $2 WHERE hash = $1 AND ended_at = 0;
 
--- name: EndSessionByID :execrows
-UPDATE session SET ended_at = $3 WHERE id = $1 AND customer = $2 AND ended_at = 0;
+-- name: EndSessionByID :one
+UPDATE session SET ended_at = $3 WHERE id = $1 AND customer = $2 AND ended_at = 0 RETURNING chain;
 
--- name: EndOtherSessions :execrows
-UPDATE session SET ended_at = $3 WHERE customer = $1 AND hash <> $2 AND ended_at = 0;
+-- name: EndOtherSessions :many
+UPDATE session SET ended_at = $3 WHERE customer = $1 AND hash <> $2 AND ended_at = 0 RETURNING chain;
 
 -- name: LiveSessionsOf :many
 SELECT * FROM session WHERE customer = $1 AND ended_at = 0 AND level = 'full' AND expires_at > $2 AND seen_at > $3

@@ -90,10 +90,12 @@ CREATE UNIQUE INDEX token_one_live ON token (customer) WHERE state IN ('active',
 CREATE INDEX token_customer ON token (customer, registered_at);
 CREATE INDEX token_expiry ON token (expires_at) WHERE state = 'active';
 
--- Where a browser stands. Only the hash of the cookie is kept.
+-- Where a browser stands. Only the hash of the cookie is kept. Every authentication makes a new session; chain is the first one's id, under which the
+-- bank knows the login.
 CREATE TABLE session (
     hash BYTEA PRIMARY KEY,
     id TEXT NOT NULL CONSTRAINT session_id_unique UNIQUE,
+    chain TEXT NOT NULL,
     customer TEXT NOT NULL REFERENCES customer (id),
     level TEXT NOT NULL CONSTRAINT session_level CHECK (level IN ('password', 'full')),
     amr TEXT NOT NULL,
@@ -110,6 +112,7 @@ CREATE TABLE session (
     previous_place TEXT NOT NULL
 );
 CREATE INDEX session_customer ON session (customer, created_at);
+CREATE INDEX session_chain ON session (chain);
 
 -- A browser that has once completed a login keeps a lane of its own when strangers guess.
 CREATE TABLE browser (

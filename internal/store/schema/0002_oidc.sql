@@ -9,6 +9,7 @@ CREATE TABLE oidc_client (
     jwks TEXT NOT NULL,
     redirect_uris TEXT NOT NULL,
     post_logout_uris TEXT NOT NULL,
+    logout_uri TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     CONSTRAINT oidc_client_proof CHECK ((method = 'private_key_jwt') = (secret_hash = '') AND (method = 'private_key_jwt') = (jwks <> ''))
 );
@@ -26,7 +27,7 @@ CREATE TABLE oidc_request (
 );
 CREATE INDEX oidc_request_expiry ON oidc_request (expires_at);
 
--- What a client was granted by one login of one customer. The code is kept as a hash and redeemed once.
+-- What a client was granted by one login of one customer. The code is kept as a hash and redeemed once. session is the chain of the login's sessions.
 CREATE TABLE oidc_grant (
     id TEXT PRIMARY KEY,
     code_hash BYTEA NOT NULL CONSTRAINT oidc_grant_code UNIQUE,
@@ -40,6 +41,7 @@ CREATE TABLE oidc_grant (
     revoked_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
+CREATE INDEX oidc_grant_session ON oidc_grant (session);
 CREATE INDEX oidc_grant_expiry ON oidc_grant (expires_at);
 
 -- An access token of such a grant, good for a few minutes at the userinfo endpoint.

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/testkit"
+)
+
+// canaries are secrets that can be told from everything else, so that a single one that got out is found (R-131).
+type canaries struct {
+	w     *attacked
+	names map[string]string // by value
+	text  strings.Builder   // what was answered to requests that were refused, and where redirects led
+}
+
+// make gives a secret that nobody has seen.
+func (c *canaries) make(name string) string {
+	v := "Kanariya-" + rand.Text()
+	c.names[v] = name
+	return v
+}
+
+func (c *canaries) keep(name, value string) string {
+	if len(value) < 6 {
+		c.w.t.Fatalf("%s is %q: too short to be looked for", name, value)
+	}
+	c.names[value] = name
+	return value
+}
+
+// send remembers what must not hold a secret: refusals, redirects, but not the one page that shows a key to its owner.
+func (c *canaries) send(a ask) answer {
+	r := c.w.send(a)
+	if r.StatusCode >= 400 {
+		c.text.WriteString(r.text + "\n")
+	}
+	if to := r.Header.Get("Location"); !strings.HasPrefix(to, bankSite) {
+		c.text.WriteString(to + "\n")
+	}
+	for _, raw := range r.Header.Values("Set-Cookie") {
+		if p, err := http.ParseSetCookie(raw); err == nil && len(p.Value) > 20 {
+			c.keep("cookie "+p.Name, p.Value)
+		}
+	}
+	return r
+}
+
+// hits looks for the canaries in a text. A code of digits counts only where it stands alone, for times are full of digits.
+func (c *canaries) hits(text string) []string {
+	var out []string
+	for v, name := range c.names {
+		found := strings.Contains(text, v)
+		if found && strings.Trim(v, "0123456789 ") == "" {
+			found = regexp.MustCompile(`(^|[^0-9a-zA-Z])` + v + `([^0-9a-zA-Z]|$)`).MatchString(text)
+		}
+		if found {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func TestNoSecretIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	c := &canaries{w: s.attacked, names: map[string]string{}}
+	c.keep("client secret", s.client)
+	c.keep("system secret", s.system)
+	for name, b := range map[string]*testkit.Browser{"ordered": s.ordered, "registered": s.registered, "in use": s.inUse, "owing": s.owing, "first": s.first, "fresh": s.fresh} {
+		c.keep("session "+name, b.Cookie.Session)
+		c.keep("form value "+name, b.CSRF)
+		if b.Cookie.Browser != "" {
+			c.keep("browser "+name, b.Cookie.Browser)
+		}
+	}
+	c.keep("login password", testkit.Login)
+	c.keep("confirmation password", testkit.Confirm)
+	for _, p := range []*testkit.Phone{s.phone, s.waiting} {
+		for n := int64(-2); n <= 2; n++ {
+			c.keep("code", p.CodeAt(n))
+		}
+		c.keep("key of codes", string(p.Keys.OTP))
+		c.keep("key of signatures", string(p.Keys.OCRA))
+		c.keep("private key", string(p.Signing.D.Bytes())) //nolint:staticcheck // the bytes themselves are looked for
+	}
+
+	// Passwords, in every field that takes one, right or wrong.
+	c.send(s.loginForm("hanako05", c.make("wrong login password")))
+	c.send(s.loginForm("nobody-at-all", c.make("password of nobody")))
+	for _, f := range []ask{
+		form("/token/apply", s.fresh, "confirm", c.make("wrong confirmation at the application")),
+		form("/token/address", s.ordered, "confirm", c.make("wrong confirmation at the address"), "mail", "new@mail.example.jp"),
+		form("/token/stop", s.inUse, "confirm", c.make("wrong confirmation at the stop"), "code", c.make("code at the stop")),
+		form("/login/passwords", s.first, "confirm", c.make("wrong old confirmation"), "new_login", c.make("new login 1"), "new_login_again", c.make("other new login"), "new_confirm", c.make("new confirmation 1"), "new_confirm_again", "x"),
+		form("/password", s.inUse, "which", "login", "old", c.make("wrong old password"), "new_login", c.keep("new login 2", "Kanariya-2-"+s.inUse.ID[10:]), "new_login_again", "Kanariya-2-"+s.inUse.ID[10:], "code", s.phone.Code()),
+		form("/password", s.inUse, "which", c.make("password in the wrong field"), "old", "x", "new_login", "y", "new_login_again", "y"),
+		form("/login/code", s.owing, "code", c.make("code at the login")),
+		form("/login/code", s.owing, "code", c.keep("wrong code", s.phone.Wrong())),
+		form("/token/start", s.registered, "code", c.make("code at the start")),
+		form("/token/start", s.registered, "code", c.keep("wrong code at the start", s.waiting.Wrong())),
+		form("/token/key", s.ordered, "form", c.make("wrong form value")),
+		form("/language", nil, "to", c.make("nonsense for a language"), "back", c.make("nonsense for an address")),
+	} {
+		c.send(f)
+	}
+	// First passwords that are taken.
+	a, b := c.make("first login password"), c.make("first confirmation")
+	if r := c.send(form("/login/passwords", s.first, "confirm", testkit.Confirm, "new_login", a, "new_login_again", a, "new_confirm", b, "new_confirm_again", b)); r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") == "/login/passwords" {
+		t.Errorf("new passwords: %d %s", r.StatusCode, r.Header.Get("Location"))
+	}
+	if r := c.send(s.loginForm("hanako04", a)); r.Header.Get("Location") != "/security" {
+		t.Errorf("the new password opens nothing: %s", r.Header.Get("Location"))
+	}
+
+	// Registration: keys, numbers, envelopes, by each way, refused and taken.
+	key, err := s.RegistrationKey(t.Context(), s.ordered.Session, true)
+	fine(t, err)
+	secret := strings.Split(key.Link, ".")
+	c.keep("registration key, scanned", secret[len(secret)-2])
+	c.keep("registration key, typed", key.Typed)
+	if r := s.send(get(loginHost, "/token/key").as(s.ordered)); !strings.Contains(r.text, key.Link) { // the one place that shows it, to its owner
+		t.Error("the page does not show the key; the test looks for another")
+	}
+	number := s.mailedNumber()
+	c.keep("registration number", number)
+	c.keep("registration number, as mailed", number[:4]+" "+number[4:])
+	p := testkit.NewPhone(s.World)
+	send := func(what, envelope string, want int) answer {
+		r := c.send(jsonTo(tokenHost, "/v1/registrations", `{"registration":"`+c.keep(what, envelope)+`"}`))
+		if r.StatusCode != want {
+			t.Errorf("%s: %d %s", what, r.StatusCode, r.text)
+		}
+		return r
+	}
+	send("registration with a wrong number", p.Typed(key.Typed, "00000000"), 403)
+	send("registration with nonsense", p.Typed(c.make("key of nonsense"), number), 400)
+	send("registration of nobody", c.make("envelope of nonsense"), 400)
+	good := p.Scan(key.Link, number)
+	var got struct{ Answer string }
+	fine(t, json.Unmarshal([]byte(send("registration", good, 201).text), &got))
+	p.Take(good, got.Answer)
+	c.keep("key of codes of a new phone", string(p.Keys.OTP))
+
+	// Proofs, cookies, clients, systems.
+	for _, dpop := range []string{proof(t, s, s.phone, s.phone.Answer.Token, "GET", testkit.TokenOrigin+"/v1/token"), proof(t, s, s.phone, s.phone.Answer.Token, "POST", "x"), c.make("proof of nonsense")} {
+		c.keep("proof", dpop)
+		c.send(get(tokenHost, "/v1/token").with("DPoP", dpop))
+		c.send(get(tokenHost, "/v1/token").with("Authorization", "DPoP "+c.make("authorization at the app")).with("DPoP", dpop))
+	}
+	odd := get(loginHost, "/security")
+	odd.cookies = map[string]string{"__Host-inkan": c.make("cookie of a session"), "__Host-browser": c.make("cookie of a browser"), "__Host-said": c.make("cookie of a message"), "__Host-pre": c.make("cookie of a form"), "__Host-lang": c.make("cookie of a language")}
+	c.send(odd)
+	odd.path = "/login"
+	c.send(odd)
+	for _, auth := range []string{asSystem("core", c.make("wrong secret of a system")), asSystem(c.make("name for a secret"), "x"), "Bearer " + c.make("bearer at the API"), asSystem("core", s.system)} {
+		c.keep("authorization", auth)
+		c.send(jsonTo(apiHost, "/v1/otp/verifications", `{"customer":"0101-1-1234569","code":"`+c.make("code at the API")+`"}`).with("Authorization", auth))
+		c.send(jsonTo(apiHost, "/v1/otp/verifications", `{"customer":"`+c.make("secret as a customer")+`","code":"1"}`).with("Authorization", auth))
+		c.send(jsonTo(apiHost, "/v1/otp/verifications", `{"`+c.make("secret as a member")+`":"1"}`).with("Authorization", auth))
+	}
+	c.oidc(s)
+
+	// Addresses: what a slip puts into a path or a query, and what a scanner sends.
+	for _, path := range []string{"/login?password=", "/history?before=", "/nowhere/", "/token/", "/oidc/authorize/", "/oidc/logout/", "/login?next=/", "/gallery/", "/static/"} {
+		c.send(get(loginHost, path+c.make("secret in "+path)).as(s.inUse))
+		c.send(get(tokenHost, path+c.make("secret in the app's "+path)))
+	}
+	for _, h := range []string{"Referer", "Accept-Language", "User-Agent", "X-Request-Id", "Origin", "Sec-CH-UA", "X-Forwarded-For"} {
+		c.send(get(loginHost, "/login").with(h, c.make("secret in "+h)))
+		c.send(s.loginForm("hanako05", "not-the-password").with(h, c.make("secret in "+h+" of a form")))
+	}
+
+	for range 5 {
+		s.Clock.Move(time.Second)
+		_, err := s.DeliverDue(t.Context())
+		fine(t, err)
+	}
+	fine(t, s.SweepDue(t.Context()))
+	rec := httptest.NewRecorder()
+	s.house.internal.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
+	file := read(t, s.file) + read(t, s.file+"-wal")
+	places := map[string]string{"the log": s.log.String(), "the database's file": file, "the texts of the database": strings.Join(s.state(), "\n"), "the metrics": rec.Body.String(), "a refusal": c.text.String()}
+	if len(c.names) < 40 {
+		t.Errorf("only %d secrets", len(c.names))
+	}
+	for place, text := range places {
+		for _, name := range c.hits(text) {
+			if place == "a refusal" && (strings.HasPrefix(name, "secret in /") || name == "secret as a client") {
+				continue // the page tells the caller, and nobody else, the address that he asked for
+			}
+			t.Errorf("%s is in %s", name, place)
+		}
+	}
+	// Nor is it the log's or the metrics' business who somebody is.
+	for _, place := range []string{"the log", "the metrics"} {
+		for _, v := range []string{"hanako", "山田", "ヤマダ", "mail.example.jp", "1234567", "090-0000", "0101-1-", "cus_", "ses_"} {
+			if strings.Contains(places[place], v) {
+				t.Errorf("%s holds %q", place, v)
+			}
+		}
+	}
+	// The search would find what is there: the mail has the number, the file has the customer, the log has the requests.
+	mails := ""
+	for _, m := range s.box.Messages() {
+		mails += m.Body
+	}
+	if len(c.hits(mails)) != 1 || !strings.Contains(file, "hanako01") || !strings.Contains(places["the log"], `"route":"POST /login"`) || !strings.Contains(places["the metrics"], "inkan_request_seconds_count") {
+		t.Errorf("the search does not see what is there: %v in the mails", c.hits(mails))
+	}
+}
+
+// oidc takes a login through OpenID Connect and keeps every secret of it.
+func (c *canaries) oidc(s *standing) {
+	t := s.t
+	verifier := c.keep("verifier", "Kanariya-verifier-"+rand.Text()+rand.Text())
+	q := url.Values{"client_id": {"bank"}, "response_type": {"code"}, "scope": {"openid profile"}, "redirect_uri": {bankBack}, "state": {"s1"}, "nonce": {"n1"}, "code_challenge": {challenge(verifier)},
+		"code_challenge_method": {"S256"}}
+	post := func(path string, v url.Values, auth string) answer {
+		a := ask{method: "POST", host: loginHost, path: path, body: v.Encode(), head: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}
+		if auth != "" {
+			a = a.with("Authorization", auth)
+		}
+		return c.send(a)
+	}
+	for range 2 {
+		r := c.send(get(loginHost, "/oidc/authorize?"+q.Encode()).as(s.inUse))
+		back, err := url.Parse(r.Header.Get("Location"))
+		fine(t, err)
+		code := back.Query().Get("code")
+		if code == "" {
+			t.Fatalf("no code: %d %s", r.StatusCode, r.Header.Get("Location"))
+		}
+		c.keep("code of OpenID Connect", code)
+		post("/oidc/token", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {bankBack}, "code_verifier": {c.make("wrong verifier") + strings.Repeat("x", 30)}}, asSystem("bank", s.client))
+		post("/oidc/token", url.Values{"grant_type": {"authorization_code"}, "code": {c.make("wrong code of OpenID Connect")}, "redirect_uri": {bankBack}, "code_verifier": {verifier}}, asSystem("bank", s.client))
+		post("/oidc/token", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {bankBack}, "code_verifier": {verifier}}, asSystem("bank", c.make("wrong client secret")))
+		post("/oidc/token", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {bankBack}, "code_verifier": {verifier}, "client_id": {"bank"}, "client_secret": {c.make("client secret in the body")},
+			"client_assertion": {c.make("assertion")}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}}, "")
+		var got struct {
+			Access string `json:"access_token"`
+			ID     string `json:"id_token"`
+		}
+		fine(t, json.Unmarshal([]byte(post("/oidc/token", url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {bankBack}, "code_verifier": {verifier}}, asSystem("bank", s.client)).text), &got))
+		if got.Access == "" {
+			continue
+		}
+		c.keep("access token", got.Access)
+		c.keep("ID token", got.ID)
+		if r := c.send(get(loginHost, "/oidc/userinfo").with("Authorization", "Bearer "+got.Access)); r.StatusCode != http.StatusOK {
+			t.Errorf("userinfo: %d %s", r.StatusCode, r.text)
+		}
+		c.send(get(loginHost, "/oidc/logout?"+url.Values{"id_token_hint": {got.ID + "x"}}.Encode()).as(s.inUse))
+	}
+	c.send(get(loginHost, "/oidc/userinfo").with("Authorization", "Bearer "+c.make("wrong access token")))
+	c.send(get(loginHost, "/oidc/authorize?client_id="+c.make("secret as a client")))
+	post("/oidc/par", q, asSystem("bank", c.make("wrong client secret at PAR")))
+	if r := post("/oidc/par", q, asSystem("bank", s.client)); r.StatusCode != http.StatusCreated {
+		t.Errorf("a pushed request: %d %s", r.StatusCode, r.text)
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	fine(t, err)
+	if len(b) == 0 || bytes.Count(b, []byte{0}) == len(b) {
+		t.Fatal(fmt.Sprint(name, " is empty"))
+	}
+	return string(b)
+}
+
+// A session that is over leaves nothing behind that a thief of the file could use: its cookie's hash is not its cookie.
+func TestACookieIsNotFoundByItsHash(t *testing.T) {
+	t.Parallel()
+	w := attack(t)
+	b := w.LogIn(w.Person(1, false), authority.PC)
+	var hash []byte
+	fine(t, w.at.QueryRowContext(t.Context(), "SELECT hash FROM session").Scan(&hash))
+	for _, c := range []string{fmt.Sprintf("%x", hash), base64.RawURLEncoding.EncodeToString(hash), base64.StdEncoding.EncodeToString(hash)} {
+		a := get(loginHost, "/security")
+		a.cookies = map[string]string{"__Host-inkan": c}
+		if r := w.send(a); r.StatusCode != http.StatusSeeOther {
+			t.Errorf("what is stored opens a session: %d", r.StatusCode)
+		}
+	}
+	if r := w.send(get(loginHost, "/security").as(b)); r.StatusCode != http.StatusOK {
+		t.Errorf("her own cookie: %d", r.StatusCode)
+	}
+}
