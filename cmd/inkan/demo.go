@@ -135,10 +135,10 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 	if err := demoClient(ctx, h.authority, at("bank"), clientKey); err != nil {
 		return err
 	}
-	announce(stdout, d.lang, port)
+	announce(stdout, d.lang, port, tokenOrigin)
 	listeners := []listening{{public, h.handler, nil}}
 	if lan != nil {
-		listeners = append(listeners, listening{lan.app, h.handler, lan.conf}, listening{lan.trust, lan, nil})
+		listeners = append(listeners, listening{lan.app, lan.only(h.handler), lan.conf}, listening{lan.trust, lan, nil})
 	}
 	return h.run(ctx, listeners...)
 }
@@ -234,7 +234,7 @@ func seed(ctx context.Context, a *authority.Authority) error {
 }
 
 // announce prints where to begin.
-func announce(w io.Writer, lang, port string) {
+func announce(w io.Writer, lang, port, tokenOrigin string) {
 	if lang == "en" {
 		fmt.Fprintf(w, "\n  Inkan is running. Open  http://localhost:%s  – it explains the walk.\n\n", port)
 		fmt.Fprintf(w, "  %-12s %-16s %-18s %s\n", "login ID", "login password", "confirmation", "")
@@ -245,5 +245,5 @@ func announce(w io.Writer, lang, port string) {
 	for _, s := range seeds()[:4] {
 		fmt.Fprintf(w, "  %-12s %-16s %-18s %s\n", s.LoginID, s.Login, s.Confirm, s.Name)
 	}
-	fmt.Fprintf(w, "  …\n\n  bank    http://bank.localhost:%[1]s\n  login   http://login.localhost:%[1]s\n  token   http://token.localhost:%[1]s\n  mail    http://mail.localhost:%[1]s\n  api     http://api.localhost:%[1]s\n\n  Ctrl+C\n", port)
+	fmt.Fprintf(w, "  …\n\n  bank    http://bank.localhost:%[1]s\n  login   http://login.localhost:%[1]s\n  token   %[2]s\n  mail    http://mail.localhost:%[1]s\n  api     http://api.localhost:%[1]s\n\n  Ctrl+C\n", port, tokenOrigin)
 }

@@ -73,18 +73,39 @@ func (l *lan) close() {
 	}
 }
 
+// only lets nothing but the token app be reached from the network: the bank's pages and the mailbox stay on this machine.
+func (l *lan) only(next http.Handler) http.Handler {
+	host := strings.TrimPrefix(l.origin, "https://")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != host {
+			http.Error(w, "no such site here", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // lanAddress is this machine's address on its network.
 func lanAddress() (net.IP, error) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil, err
 	}
+	var other net.IP
 	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && n.IP.IsPrivate() && n.IP.To4() != nil {
+		n, ok := a.(*net.IPNet)
+		if !ok || n.IP.To4() == nil || !n.IP.IsGlobalUnicast() {
+			continue
+		}
+		if n.IP.IsPrivate() {
 			return n.IP.To4(), nil
 		}
+		other = n.IP.To4()
 	}
-	return nil, errors.New("-lan: this machine has no address on a private network")
+	if other == nil {
+		return nil, errors.New("-lan: this machine has no address on a network")
+	}
+	return other, nil
 }
 
 func authorityOf(path, name string, ip net.IP) (*x509.Certificate, *ecdsa.PrivateKey, error) {
