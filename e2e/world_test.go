@@ -14,14 +14,18 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
@@ -52,6 +56,7 @@ type demo struct {
 func startDemo(t *testing.T) *demo {
 	t.Helper()
 	d := &demo{t: t, data: t.TempDir(), port: "0"}
+	_ = os.Remove(d.log())
 	d.start()
 	t.Cleanup(func() { d.stop(syscall.SIGTERM) })
 	return d
@@ -67,11 +72,11 @@ func (d *demo) start() {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	log, err := os.Create(filepath.Join(artifacts(d.t), "server.log"))
+	journal, err := os.OpenFile(d.log(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.cmd.Stderr = log
+	d.cmd.Stderr = journal
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)
 	}
@@ -96,6 +101,26 @@ func (d *demo) start() {
 func (d *demo) stop(how syscall.Signal) {
 	_ = d.cmd.Process.Signal(how)
 	_ = d.cmd.Wait()
+}
+
+// crash is a server whose power is cut, and which comes back on the same address with what was written.
+func (d *demo) crash() {
+	d.t.Helper()
+	d.stop(syscall.SIGKILL)
+	d.start()
+}
+
+// log is where the server of this test writes its requests, over all its restarts.
+func (d *demo) log() string { return filepath.Join(artifacts(d.t), "server.log") }
+
+// asked counts the requests of one kind that have reached the server, such as "POST /v1/registrations".
+func (d *demo) asked(route string) int {
+	d.t.Helper()
+	b, err := os.ReadFile(d.log())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return strings.Count(string(b), "route="+strconv.Quote(route))
 }
 
 func (d *demo) url(host, path string) string {
@@ -153,7 +178,7 @@ func browser(t *testing.T, profile string, extra ...chromedp.ExecAllocatorOption
 	t.Cleanup(cancelAlloc)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
-	ctx, cancelTime := context.WithTimeout(ctx, 4*time.Minute)
+	ctx, cancelTime := context.WithTimeout(ctx, 8*time.Minute)
 	t.Cleanup(cancelTime)
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("starting Chromium: %v", err)
@@ -168,6 +193,8 @@ type tab struct {
 	dir string
 	n   int
 	tag string
+	// cut says that this page's network is cut on purpose, so that its failed requests are no fault of the page.
+	cut atomic.Bool
 }
 
 func (d device) open(t *testing.T, ctx context.Context, tag string, own bool) *tab {
@@ -181,9 +208,67 @@ func (d device) open(t *testing.T, ctx context.Context, tag string, own bool) *t
 		t.Fatal(err)
 	}
 	b := &tab{t: t, ctx: ctx, dir: artifacts(t), tag: tag}
+	b.listen()
 	b.become(d)
 	return b
 }
+
+// listen makes every fault that the browser's console knows of a failure of the test: exceptions, console errors, broken policies, missing files.
+func (b *tab) listen() {
+	thrown, entries, calls := chromedp.Events(b.ctx, runtime.ExceptionThrown), chromedp.Events(b.ctx, log.EntryAdded), chromedp.Events(b.ctx, runtime.ConsoleAPICalled)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var faults []string
+	add := func(s string) { mu.Lock(); faults = append(faults, s); mu.Unlock() }
+	wg.Go(func() {
+		for e, err := range thrown {
+			if err != nil {
+				return
+			}
+			text := e.ExceptionDetails.Text
+			if e.ExceptionDetails.Exception != nil {
+				text += " " + e.ExceptionDetails.Exception.Description
+			}
+			add("exception: " + text + " " + e.ExceptionDetails.URL)
+		}
+	})
+	wg.Go(func() {
+		for e, err := range calls {
+			if err != nil {
+				return
+			}
+			if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
+				var words []string
+				for _, a := range e.Args {
+					words = append(words, string(a.Value), a.Description)
+				}
+				add("console: " + strings.Join(words, " "))
+			}
+		}
+	})
+	wg.Go(func() {
+		for e, err := range entries {
+			if err != nil {
+				return
+			}
+			x := e.Entry
+			if x.Level != log.EntryLevelError && x.Source != log.EntrySourceSecurity && x.Source != log.EntrySourceViolation || x.Source == log.EntrySourceNetwork && (b.cut.Load() || refusal.MatchString(x.Text)) {
+				continue
+			}
+			add(string(x.Source) + ": " + x.Text + " " + x.URL)
+		}
+	})
+	b.t.Cleanup(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, f := range faults {
+			b.t.Errorf("%s: the browser complains: %s", b.tag, f)
+		}
+	})
+}
+
+// refusal is what the browser logs of an answer that says no on purpose.
+var refusal = regexp.MustCompile(`status of (401|403|409|422|423|429)`)
 
 func (b *tab) become(d device) {
 	b.t.Helper()
@@ -233,6 +318,7 @@ func (b *tab) fill(selector, text string) {
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	b.must(chromedp.WaitVisible(css(selector)))
+	b.must(chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.querySelector(%q).scrollIntoView({block: 'center'})", selector))) // as a thumb does, clear of what is fixed at the edge
 	b.must(chromedp.Click(css(selector)))
 }
 
@@ -294,6 +380,7 @@ func (b *tab) look(name string) {
 // offline cuts the network of the page and its worker.
 func (b *tab) offline(off bool) {
 	b.t.Helper()
+	b.cut.Store(true) // and it stays true: what failed may be told later
 	b.must(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		_, err := cdp.Call(ctx, t, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: off, Latency: 0, DownloadThroughput: -1, UploadThroughput: -1})
 		return chromedp.Void{}, err

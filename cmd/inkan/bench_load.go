@@ -96,7 +96,7 @@ func (w *benchWorld) raw(ctx context.Context, n int, took time.Duration) (sample
 				return err
 			}
 			now := w.clock.Now()
-			t, err := q.CurrentToken(ctx, w.tokens[i].customer)
+			t, err := q.OTPToken(ctx, w.tokens[i].customer)
 			if err != nil {
 				return err
 			}

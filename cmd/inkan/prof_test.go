@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"os"
+	"runtime/pprof"
 	"testing"
 	"time"
-	"runtime/pprof"
 )
 
 func TestProf(t *testing.T) {
@@ -19,7 +19,7 @@ func TestProf(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.close()
-	f, _ := os.Create("/tmp/prof."+e)
+	f, _ := os.Create("/tmp/prof." + e)
 	r, err := w.raw(context.Background(), 32, 2*time.Second)
 	t.Log("raw32", r, err)
 	r, err = w.raw(context.Background(), 1, 2*time.Second)
@@ -33,7 +33,7 @@ func TestProf(t *testing.T) {
 	t.Log("raw32", r, err)
 	s, err = w.load(context.Background(), 64, 2*time.Second)
 	t.Log("load64", s, err)
-	t0:=time.Now()
+	t0 := time.Now()
 	p, err := w.prove(context.Background())
 	t.Log(p, err, time.Since(t0))
 }

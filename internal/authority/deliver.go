@@ -218,7 +218,8 @@ func (a *Authority) SweepDue(ctx context.Context) error {
 	}
 	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
 		day := store.Micros(now.Add(-24 * time.Hour))
-		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day))
+		// A session is kept long after its end, because the next login tells the customer of the last one.
+		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day), tx.DeleteOldSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))))
 	})
 }
 

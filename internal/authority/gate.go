@@ -3,6 +3,7 @@ package authority
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"time"
@@ -44,7 +45,11 @@ func takeTry(ctx context.Context, q *db.Queries, p policy.Policy, now time.Time,
 	if !errors.Is(err, store.ErrNone) {
 		return 0, err
 	}
-	return 0, noTry(ctx, q, customerID, f, lane, hard)
+	at, err := q.AttemptOf(ctx, db.AttemptOfParams{Customer: customerID, Factor: string(f), Lane: lane})
+	if err != nil {
+		return 0, err
+	}
+	return 0, noTry(at, f, hard)
 }
 
 func tryParams(p policy.Policy, now time.Time, customerID string, f factor, lane string, hard int) db.ReserveTryParams {
@@ -52,19 +57,15 @@ func tryParams(p policy.Policy, now time.Time, customerID string, f factor, lane
 		Cap: p.BlockLongest.Microseconds(), Now: store.Micros(now), Hard: int64(hard)}
 }
 
-// noTry is the refusal for a factor that has no try left, now or ever.
-func noTry(ctx context.Context, q *db.Queries, customerID string, f factor, lane string, hard int) error {
-	at, err := q.AttemptOf(ctx, db.AttemptOfParams{Customer: customerID, Factor: string(f), Lane: lane})
-	if err != nil {
-		return err
+// noTry is the refusal for a factor that has no try left, now or ever. It never says that there is one: whoever was refused the try must not look.
+func noTry(at db.Attempt, f factor, hard int) error {
+	switch {
+	case int(at.Tries) < hard:
+		return problem.New(problem.FactorBlocked, "factor", string(f), "until", store.Time(at.BlockedUntil))
+	case f == oneTimePassword:
+		return problem.New(problem.OTPLocked)
 	}
-	if int(at.Tries) >= hard {
-		if f == oneTimePassword {
-			return problem.New(problem.OTPLocked)
-		}
-		return problem.New(problem.FactorBlocked, "factor", string(f))
-	}
-	return problem.New(problem.FactorBlocked, "factor", string(f), "until", store.Time(at.BlockedUntil))
+	return problem.New(problem.FactorBlocked, "factor", string(f))
 }
 
 func clearTries(ctx context.Context, q *db.Queries, customerID string, f factor, lane string) error {
@@ -138,9 +139,8 @@ type spend struct {
 	customer, code string
 	ok             bool // used up; otherwise the deed has been refused
 
-	key   []byte // of the token, unwrapped
+	key   []byte // of the token, wrapped
 	token token.Token
-	tries int // including this one
 	step  int64
 }
 
@@ -151,65 +151,53 @@ func (d *deed) spendOTP(ctx context.Context, customerID, code string) (ok bool, 
 	return s.ok, err
 }
 
-// spendOTPs is the one way to use one-time passwords, one or many, of different customers. It runs inside the write of the deeds that the codes
-// open: the tries are taken first and lock the counters' rows, the codes are judged, and the steps are used up by one conditional statement. No
-// answer leaves before the commit, so a count can no more be lost than the success.
+// spendOTPs is the one way to use one-time passwords, one or many, each of another customer. It runs inside the write of the deeds that the codes
+// open. It locks the tokens, so that no two codes of one customer are judged at the same time on any node, and reads the counters behind that lock;
+// judges the codes; uses up the right ones by one conditional statement, and counts the wrong ones. The next code of the customer is looked
+// at when all that is committed, and no answer leaves before, so a count can no more be lost than a success, however many codes arrive together.
 func spendOTPs(ctx context.Context, all []*spend) error {
 	if len(all) == 0 {
 		return nil
 	}
 	d := all[0].deed // they share their write and its moment
-	p := d.a.Policy
-	rows, err := d.CurrentTokens(ctx, customersOf(all))
+	customers := make([]string, len(all))
+	for i, s := range all {
+		customers[i] = s.customer
+	}
+	rows, err := d.LockTokens(ctx, customers)
 	if err != nil {
 		return err
 	}
-	var open []*spend
-	for _, s := range all {
-		row, ok := rows[s.customer]
-		s.token, s.key = store.Token(row), row.OtpKey
-		switch state := s.token.ShownState(d.now); {
-		case !ok:
-			_ = s.refuse(problem.New(problem.TokenNone))
-		case state == token.Locked:
-			_ = s.refuse(problem.New(problem.OTPLocked))
-		case state == token.Expired:
-			_ = s.refuse(problem.New(problem.TokenExpired, "expired", s.token.Expires))
-		case state == token.Active:
-			open = append(open, s)
-		default:
-			_ = s.refuse(problem.New(problem.TokenNone))
-		}
-	}
-	if len(open) == 0 {
-		return nil
-	}
-	tries, err := d.ReserveTries(ctx, tryParams(p, d.now, "", oneTimePassword, "", p.OTPTriesToLock), customersOf(open))
+	counts, err := d.Attempts(ctx, string(oneTimePassword), customers)
 	if err != nil {
 		return err
 	}
 	var right []*spend
 	var steps []store.Step
-	for _, s := range open {
-		try, ok := tries[s.customer]
+	for _, s := range all {
+		row, ok := rows[s.customer]
 		if !ok {
-			err := noTry(ctx, d.Queries, s.customer, oneTimePassword, "", p.OTPTriesToLock)
-			if problem.KindOf(err) == "" {
-				return err
-			}
-			_ = s.refuse(err)
+			_ = s.refuse(problem.New(problem.TokenNone))
 			continue
 		}
-		s.tries = int(try.Tries)
-		verdict, err := s.judge()
-		if err != nil {
-			return err
+		s.key, s.token = row.OtpKey, store.OTPToken(row)
+		if refusal := s.shut(counts[s.customer]); refusal != nil {
+			_ = s.refuse(refusal)
+			continue
 		}
-		if verdict == otp.Right {
-			right = append(right, s)
-			steps = append(steps, store.Step{Token: s.token.ID, Step: s.step, At: stepStart(p, s.step)})
-		} else if err := s.fail(ctx, verdict, store.Time(try.BlockedUntil)); err != nil {
+		verdict, err := s.judge()
+		switch {
+		case err != nil:
 			return err
+		case verdict == otp.Right:
+			right = append(right, s)
+			steps = append(steps, store.Step{Token: s.token.ID, Step: s.step, Drift: s.token.Drift, At: stepStart(d.a.Policy, s.step)})
+		case verdict == otp.Used:
+			s.refuseUsed()
+		default:
+			if err := s.countWrong(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	if len(right) == 0 {
@@ -219,26 +207,33 @@ func spendOTPs(ctx context.Context, all []*spend) error {
 	if err != nil {
 		return err
 	}
-	var accepted []string
 	for _, s := range right {
-		if s.ok = once[s.token.ID]; s.ok {
-			accepted = append(accepted, s.customer)
-		} else if err := s.fail(ctx, otp.Used, time.Time{}); err != nil { // another request was faster, or the step lies below the fence
-			return err
+		if s.ok = once[s.token.ID]; !s.ok { // the step lies below the fence, or the token was stopped meanwhile
+			s.refuseUsed()
+		} else if counts[s.customer].Tries > 0 {
+			if err := clearTries(ctx, d.Queries, s.customer, oneTimePassword, ""); err != nil {
+				return err
+			}
 		}
 	}
-	if len(accepted) == 0 {
-		return nil
-	}
-	return d.ClearAllTries(ctx, string(oneTimePassword), accepted)
+	return nil
 }
 
-func customersOf(all []*spend) []string {
-	out := make([]string, len(all))
-	for i, s := range all {
-		out[i] = s.customer
+// shut is the refusal of a code that is not looked at at all, or nil.
+func (s *spend) shut(count db.Attempt) error {
+	switch s.token.ShownState(s.now) {
+	case token.Locked:
+		return problem.New(problem.OTPLocked)
+	case token.Expired:
+		return problem.New(problem.TokenExpired, "expired", s.token.Expires)
+	case token.Active:
+	default:
+		return problem.New(problem.TokenNone)
 	}
-	return out
+	if hard := s.a.Policy.OTPTriesToLock; int(count.Tries) >= hard || store.Time(count.BlockedUntil).After(s.now) { // as ReserveTry has it
+		return noTry(count, oneTimePassword, hard)
+	}
+	return nil
 }
 
 // judge looks at the code.
@@ -252,21 +247,29 @@ func (s *spend) judge() (v otp.Verdict, err error) {
 	return v, nil
 }
 
-// fail refuses the deed because its code was wrong or used. A used one gets its try back; the tenth wrong one locks the token.
-func (s *spend) fail(ctx context.Context, v otp.Verdict, blocked time.Time) error {
-	p, t := s.a.Policy, s.token
-	lock := p.OTPTriesToLock - s.tries
-	switch {
-	case v == otp.Used:
-		now := otp.StepAt(s.now, t.Step)
-		wait := t.Step - s.now.Sub(time.Unix(now*int64(t.Step/time.Second), 0))
-		return errors.Join(s.GiveBackTry(ctx, s.a.giveBackParams(s.customer, oneTimePassword, "")), s.refuse(problem.New(problem.OTPUsed, "wait", int(wait/time.Second)+1)))
-	case lock <= 0:
-		return errors.Join(s.lockToken(ctx, t), s.refuse(problem.New(problem.OTPLocked)))
-	case left(p, s.tries) == 0:
-		return s.refuse(problem.New(problem.FactorBlocked, "factor", string(oneTimePassword), "until", blocked, "lock_left", lock))
+// refuseUsed tells a used code apart from a wrong one: it costs no try.
+func (s *spend) refuseUsed() {
+	now := otp.StepAt(s.now, s.token.Step)
+	wait := s.token.Step - s.now.Sub(time.Unix(now*int64(s.token.Step/time.Second), 0))
+	_ = s.refuse(problem.New(problem.OTPUsed, "wait", int(wait/time.Second)+1))
+}
+
+// countWrong counts a wrong code, which blocks after some and locks the token after the last.
+func (s *spend) countWrong(ctx context.Context) error {
+	p := s.a.Policy
+	try, err := s.ReserveTry(ctx, tryParams(p, s.now, s.customer, oneTimePassword, "", p.OTPTriesToLock))
+	if err != nil { // not even ErrNone: behind the lock nobody else can have taken the try that shut saw
+		return fmt.Errorf("counting a wrong code: %w", err)
 	}
-	return s.refuse(problem.New(problem.OTPWrong, "tries_left", left(p, s.tries), "lock_left", lock))
+	n := int(try.Tries)
+	lock := p.OTPTriesToLock - n
+	switch {
+	case lock <= 0:
+		return errors.Join(s.lockToken(ctx, s.token), s.refuse(problem.New(problem.OTPLocked)))
+	case left(p, n) == 0:
+		return s.refuse(problem.New(problem.FactorBlocked, "factor", string(oneTimePassword), "until", store.Time(try.BlockedUntil), "lock_left", lock))
+	}
+	return s.refuse(problem.New(problem.OTPWrong, "tries_left", left(p, n), "lock_left", lock))
 }
 
 // stepStart is the moment, in microseconds, that the fence is compared with. It lies MaxDrift steps before the step begins, because a phone may be

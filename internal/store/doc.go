@@ -6,7 +6,7 @@
 //  1. Times are microseconds UTC in BIGINT, zero for "not yet"; money and identifiers are TEXT.
 //  2. The database computes nothing that Go can compute: no now(), no sequences, no triggers.
 //  3. Lists of states are named CHECK constraints; "one live token per customer" is a partial unique index.
-//  4. No FOR UPDATE. What is read and written back carries a version. What may happen once is one conditional statement whose row count is
+//  4. No FOR UPDATE, except where one-time passwords are judged (Many.LockTokens). What is read and written back carries a version. What may happen once is one conditional statement whose row count is
 //     the answer.
 //  5. A lost race runs the function of the write again from the reading, a few times; then it is ErrConflict.
 //  6. Migrations in schema/ go forward only, each in a transaction; the binary of the version before must run on the new schema.

@@ -78,3 +78,93 @@ func (e *postgresEngine) again(err error) bool {
 	// Serialization failure, deadlock, unique violation: another run sees what the winner did.
 	return strings.HasPrefix(p.Code, "40") || p.Code == "23505"
 }
+
+func (e *postgresEngine) many(d db.DBTX) Many { return arrays{d} }
+
+// arrays is Many in one statement each. These are the only statements that SQLite does not understand; their twins stand in query/*.sql.
+type arrays struct{ db.DBTX }
+
+func (a arrays) each(ctx context.Context, read func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := a.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := read(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (a arrays) CustomersByRef(ctx context.Context, refs []string) (map[string]db.CustomerKeyRow, error) {
+	out := make(map[string]db.CustomerKeyRow, len(refs))
+	return out, a.each(ctx, func(r *sql.Rows) error {
+		var c db.CustomerKeyRow
+		err := r.Scan(&c.ID, &c.Ref, &c.State)
+		out[c.Ref] = c
+		return err
+	}, `SELECT id, ref, state FROM customer WHERE ref = ANY($1)`, refs)
+}
+
+// LockTokens holds the one place where we need FOR UPDATE: on SQLite a write is alone by itself. The rows are locked in the order of their customers,
+// so that two writes never wait for one another in a circle. What is read is what the write before left: a row that had to be waited for is read again. The
+// counters must be read by a statement of their own afterwards, for this one sees all other tables as they were before it waited.
+func (a arrays) LockTokens(ctx context.Context, customers []string) (map[string]db.OTPTokenRow, error) {
+	out := make(map[string]db.OTPTokenRow, len(customers))
+	return out, a.each(ctx, func(r *sql.Rows) error {
+		var t db.OTPTokenRow
+		err := r.Scan(&t.ID, &t.Customer, &t.State, &t.OtpKey, &t.Digits, &t.StepSeconds, &t.LastStep, &t.Drift, &t.ExpiresAt)
+		out[t.Customer] = t // the latest comes last and stays
+		return err
+	}, `SELECT id, customer, state, otp_key, digits, step_seconds, last_step, drift, expires_at FROM token
+WHERE customer = ANY($1) AND state IN ('active', 'suspended', 'locked', 'expired') ORDER BY customer, started_at FOR NO KEY UPDATE`, customers)
+}
+
+func (a arrays) Attempts(ctx context.Context, factor string, customers []string) (map[string]db.Attempt, error) {
+	out := make(map[string]db.Attempt, len(customers))
+	return out, a.each(ctx, func(r *sql.Rows) error {
+		var t db.Attempt
+		err := r.Scan(&t.Customer, &t.Factor, &t.Lane, &t.Tries, &t.Block, &t.BlockedUntil)
+		out[t.Customer] = t
+		return err
+	}, `SELECT customer, factor, lane, tries, block, blocked_until FROM attempt WHERE customer = ANY($1) AND factor = $2 AND lane = ''`, customers, factor)
+}
+
+func (a arrays) AcceptSteps(ctx context.Context, now int64, steps []Step) (map[string]bool, error) {
+	tokens, numbers, drifts, at := make([]string, len(steps)), make([]int64, len(steps)), make([]int64, len(steps)), make([]int64, len(steps))
+	for i, s := range steps {
+		tokens[i], numbers[i], drifts[i], at[i] = s.Token, s.Step, s.Drift, s.At
+	}
+	out := make(map[string]bool, len(steps))
+	return out, a.each(ctx, func(r *sql.Rows) error {
+		var id string
+		err := r.Scan(&id)
+		out[id] = true
+		return err
+	}, `UPDATE token SET last_step = s.step, drift = s.drift
+FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS BIGINT[]), CAST($3 AS BIGINT[]), CAST($4 AS BIGINT[])) AS s(id, step, drift, at)
+WHERE token.id = s.id AND token.id = ANY($1) AND token.last_step < s.step AND token.state = 'active' AND token.expires_at > $5
+  AND s.at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
+RETURNING token.id`, tokens, numbers, drifts, at, now)
+}
+
+func (a arrays) insertEntries(ctx context.Context, rows []db.InsertEntryParams) error {
+	columns := make([][]string, 11)
+	at := make([]int64, len(rows))
+	for i, r := range rows {
+		at[i] = r.At
+		for c, text := range []string{r.ID, r.ActorKind, r.Actor, r.Action, r.Customer, r.Object, r.Outcome, r.Reason, r.Device, r.Source, r.Detail} {
+			columns[c] = append(columns[c], text)
+		}
+	}
+	args := []any{at}
+	for _, c := range columns {
+		args = append(args, c)
+	}
+	_, err := a.ExecContext(ctx, `INSERT INTO audit_entry (at, id, actor_kind, actor, action, customer, object, outcome, reason, device, source, detail, sealed_at)
+SELECT e.*, 0 FROM unnest(CAST($1 AS BIGINT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS TEXT[]), CAST($5 AS TEXT[]), CAST($6 AS TEXT[]), CAST($7 AS TEXT[]),
+    CAST($8 AS TEXT[]), CAST($9 AS TEXT[]), CAST($10 AS TEXT[]), CAST($11 AS TEXT[]), CAST($12 AS TEXT[])) AS e`, args...)
+	return err
+}

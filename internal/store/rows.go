@@ -37,6 +37,11 @@ func Token(r db.Token) token.Token {
 		Drift: r.Drift, Registered: Time(r.RegisteredAt), Started: Time(r.StartedAt), Expires: Time(r.ExpiresAt), Ended: Time(r.EndedAt)}
 }
 
+// OTPToken is the token that a row holds, with no more than what a code is judged by.
+func OTPToken(r db.OTPTokenRow) token.Token {
+	return Token(db.Token{ID: r.ID, Customer: r.Customer, State: r.State, Digits: r.Digits, StepSeconds: r.StepSeconds, LastStep: r.LastStep, Drift: r.Drift, ExpiresAt: r.ExpiresAt})
+}
+
 // Entry is the audit entry that a row holds.
 func Entry(r db.AuditEntry) audit.Entry {
 	e := audit.Entry{ID: r.ID, At: Time(r.At), Actor: audit.Actor{Kind: audit.ActorKind(r.ActorKind), ID: r.Actor, Device: r.Device, Source: r.Source},

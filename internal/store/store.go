@@ -39,6 +39,7 @@ type engine interface {
 	// write runs every function in a transaction of its own, or in one together; it reports the outcome of each.
 	write(ctx context.Context, f func(ctx context.Context, tx db.DBTX) error) error
 	reader() db.DBTX
+	many(d db.DBTX) Many
 	again(err error) bool // worth another run
 	close() error
 }
@@ -46,9 +47,31 @@ type engine interface {
 // Tx is one write. It is good only inside the function it is given to.
 type Tx struct {
 	*db.Queries
-	engine  string
+	Many
 	rows    *counting
 	entries int
+}
+
+// Many does for many rows what the verification of one-time passwords needs, so that those that arrive together cost what one costs. On PostgreSQL, where
+// the way to the server is what a statement costs, each is one statement over arrays; on SQLite it is the same as for one row, in a loop.
+type Many interface {
+	// CustomersByRef finds customers by the bank's references.
+	CustomersByRef(ctx context.Context, refs []string) (map[string]db.CustomerKeyRow, error)
+	// LockTokens gives the token of each customer that has one to speak of, as it is now, and keeps every other write that judges a code of these
+	// customers waiting until this one has ended.
+	LockTokens(ctx context.Context, customers []string) (map[string]db.OTPTokenRow, error)
+	// Attempts gives the counters of a factor, without a lane, of those customers that have one.
+	Attempts(ctx context.Context, factor string, customers []string) (map[string]db.Attempt, error)
+	// AcceptSteps uses up the steps that nobody has used before, and says of which tokens.
+	AcceptSteps(ctx context.Context, now int64, steps []Step) (map[string]bool, error)
+
+	insertEntries(ctx context.Context, rows []db.InsertEntryParams) error
+}
+
+// Step is one step of a token that is to be used up; At is the moment that the fence is compared with.
+type Step struct {
+	Token           string
+	Step, Drift, At int64
 }
 
 // Engine is "sqlite" or "postgres".
@@ -100,7 +123,7 @@ func (s *Store) run(ctx context.Context, f func(context.Context, *Tx) error, che
 		}
 		err = s.engine.write(ctx, func(ctx context.Context, d db.DBTX) error {
 			c := &counting{DBTX: d, store: s, tables: map[string]bool{}}
-			tx := &Tx{Queries: db.New(c), engine: s.engine.name(), rows: c}
+			tx := &Tx{Queries: db.New(c), Many: s.engine.many(c), rows: c}
 			if err := f(ctx, tx); err != nil {
 				return err
 			}
@@ -121,6 +144,19 @@ func (tx *Tx) Record(ctx context.Context, e audit.Entry) error {
 	}
 	tx.entries++
 	return tx.InsertEntry(ctx, row)
+}
+
+// RecordAll inserts the audit entries of a write that does several things at once.
+func (tx *Tx) RecordAll(ctx context.Context, entries []audit.Entry) error {
+	rows := make([]db.InsertEntryParams, len(entries))
+	for i, e := range entries {
+		var err error
+		if rows[i], err = entryRow(e); err != nil {
+			return err
+		}
+	}
+	tx.entries += len(entries)
+	return tx.insertEntries(ctx, rows)
 }
 
 func entryRow(e audit.Entry) (db.InsertEntryParams, error) {

@@ -86,8 +86,10 @@ func Create(dir, tokenOrigin string, now time.Time) error {
 		content []byte
 	}{{masterFile, master}, {issuerFile, issuerPEM}, {wordFile, []byte(word)}, {RootFile, rootPEM}}
 	for _, c := range contents { // looked at before the first is written: a directory whose root was moved away must not get another root
-		if _, err := os.Lstat(filepath.Join(dir, c.name)); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("a key directory is never written over: %w", errors.Join(err, fmt.Errorf("%s: %w", c.name, fs.ErrExist)))
+		if _, err := os.Lstat(filepath.Join(dir, c.name)); err == nil {
+			return fmt.Errorf("a key directory is never written over: %s: %w", c.name, fs.ErrExist)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
 	for _, c := range contents {

@@ -40,7 +40,8 @@ func New(c Config) (*Mailer, error) {
 	return &Mailer{c, addr[lastAt(addr)+1:]}, nil
 }
 
-// Send hands one mail over. An address that does not exist is notice.ErrBounced. The server's own words are not passed on, because they repeat the
+// Send hands one mail over. An address that does not exist is notice.ErrBounced: only the answer to the recipient says so, for a server that refuses our
+// sender or our words would otherwise spoil every customer's address. The server's own words are not passed on, because they repeat the
 // recipient's address.
 func (s *Mailer) Send(ctx context.Context, a notice.Mail) error {
 	m := mail.NewMsg()
@@ -69,7 +70,7 @@ func (s *Mailer) Send(ctx context.Context, a notice.Mail) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &sent) && !sent.IsTemp() && (sent.ErrorCode() == 550 || sent.ErrorCode() == 551 || sent.ErrorCode() == 553):
+	case errors.As(err, &sent) && sent.Reason == mail.ErrSMTPRcptTo && !sent.IsTemp() && (sent.ErrorCode() == 550 || sent.ErrorCode() == 551 || sent.ErrorCode() == 553):
 		return fmt.Errorf("smtp: %w (%d)", notice.ErrBounced, sent.ErrorCode())
 	case errors.As(err, &sent):
 		return fmt.Errorf("smtp: the mail server answered %d", sent.ErrorCode())

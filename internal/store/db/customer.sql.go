@@ -164,6 +164,23 @@ func (q *Queries) CustomerByRef(ctx context.Context, ref string) (Customer, erro
 	return i, err
 }
 
+const customerKey = `-- name: CustomerKey :one
+SELECT id, ref, state FROM customer WHERE ref = $1
+`
+
+type CustomerKeyRow struct {
+	ID    string
+	Ref   string
+	State string
+}
+
+func (q *Queries) CustomerKey(ctx context.Context, ref string) (CustomerKeyRow, error) {
+	row := q.db.QueryRowContext(ctx, customerKey, ref)
+	var i CustomerKeyRow
+	err := row.Scan(&i.ID, &i.Ref, &i.State)
+	return i, err
+}
+
 const insertAddress = `-- name: InsertAddress :exec
 INSERT INTO address (id, customer, mail, state, since) VALUES ($1, $2, $3, $4, $5)
 `

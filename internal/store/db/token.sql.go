@@ -215,6 +215,40 @@ func (q *Queries) LiveToken(ctx context.Context, customer string) (Token, error)
 	return i, err
 }
 
+const oTPToken = `-- name: OTPToken :one
+SELECT id, customer, state, otp_key, digits, step_seconds, last_step, drift, expires_at FROM token
+WHERE customer = $1 AND state IN ('active', 'suspended', 'locked', 'expired') ORDER BY started_at DESC LIMIT 1
+`
+
+type OTPTokenRow struct {
+	ID          string
+	Customer    string
+	State       string
+	OtpKey      []byte
+	Digits      int64
+	StepSeconds int64
+	LastStep    int64
+	Drift       int64
+	ExpiresAt   int64
+}
+
+func (q *Queries) OTPToken(ctx context.Context, customer string) (OTPTokenRow, error) {
+	row := q.db.QueryRowContext(ctx, oTPToken, customer)
+	var i OTPTokenRow
+	err := row.Scan(
+		&i.ID,
+		&i.Customer,
+		&i.State,
+		&i.OtpKey,
+		&i.Digits,
+		&i.StepSeconds,
+		&i.LastStep,
+		&i.Drift,
+		&i.ExpiresAt,
+	)
+	return i, err
+}
+
 const setTokenState = `-- name: SetTokenState :execrows
 UPDATE token SET state = $2, ended_at = $3, version = version + 1 WHERE id = $1 AND state = $4
 `

@@ -12,6 +12,9 @@ SELECT * FROM customer WHERE login_id = $1;
 -- name: CustomerByRef :one
 SELECT * FROM customer WHERE ref = $1;
 
+-- name: CustomerKey :one
+SELECT id, ref, state FROM customer WHERE ref = $1;
+
 -- name: SetLoginPassword :execrows
 UPDATE customer SET login_password = $2, login_initial = FALSE, version = version + 1 WHERE id = $1 AND version = $3;
 

@@ -12,6 +12,10 @@ SELECT * FROM token WHERE customer = $1 AND state IN ('active', 'suspended', 'lo
 -- name: CurrentToken :one
 SELECT * FROM token WHERE customer = $1 AND state IN ('active', 'suspended', 'locked', 'expired') ORDER BY started_at DESC LIMIT 1;
 
+-- name: OTPToken :one
+SELECT id, customer, state, otp_key, digits, step_seconds, last_step, drift, expires_at FROM token
+WHERE customer = $1 AND state IN ('active', 'suspended', 'locked', 'expired') ORDER BY started_at DESC LIMIT 1;
+
 -- name: TokensOf :many
 SELECT * FROM token WHERE customer = $1 ORDER BY registered_at DESC, id DESC;
 
