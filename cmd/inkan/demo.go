@@ -110,7 +110,7 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 		return err
 	}
 	theBank, err := bank.New(bank.Config{URL: at("bank"), Issuer: at("login"), ClientID: "reference-bank", ClientKey: clientKey, ClientKeyID: "1", SecurityCentre: at("login") + "/security",
-		Customers: demoPersons(), HTTP: loopbackClient(public.Addr().String()), Log: log})
+		Customers: demoPersons(), Log: log})
 	if err != nil {
 		return err
 	}
@@ -175,14 +175,6 @@ func demoClient(ctx context.Context, a *authority.Authority, bankURL string, key
 	_, err = a.CreateOIDCClient(ctx, authority.OIDCClient{ID: "reference-bank", Name: "Inkan Bank", Method: authority.PrivateKeyJWT, JWKS: string(set),
 		RedirectURIs: []string{bankURL + bank.CallbackPath}, PostLogoutURIs: []string{bankURL + bank.LoggedOutPath}, LogoutURI: bankURL + bank.BackChannelPath})
 	return err
-}
-
-// loopbackClient lets the bank reach the login host by its name although only browsers resolve *.localhost.
-func loopbackClient(addr string) *http.Client {
-	dialer := &net.Dialer{Timeout: 5 * time.Second}
-	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return dialer.DialContext(ctx, network, addr)
-	}}}
 }
 
 // seeded is a customer of the demo.
