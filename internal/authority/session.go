@@ -325,6 +325,9 @@ func (a *Authority) LoginOTP(ctx context.Context, v Visit, s Session, code strin
 	if s.Full {
 		return s, Cookie{}, problem.New(problem.StepUp)
 	}
+	if _, err := a.customer(ctx, s.Customer); err != nil { // stopped since the password
+		return Session{}, Cookie{}, err
+	}
 	var cookie Cookie
 	known := v.Browser != ""
 	if known {
