@@ -56,7 +56,9 @@ type demo struct {
 func startDemo(t *testing.T) *demo {
 	t.Helper()
 	d := &demo{t: t, data: t.TempDir(), port: "0"}
-	_ = os.Remove(d.log())
+	if err := os.RemoveAll(artifacts(t)); err != nil { // what an earlier run left is not this run's output
+		t.Fatal(err)
+	}
 	d.start()
 	t.Cleanup(func() { d.stop(syscall.SIGTERM) })
 	return d
@@ -359,6 +361,11 @@ func (b *tab) ready() bool {
 func (b *tab) look(name string) {
 	b.t.Helper()
 	b.n++
+	b.keep(fmt.Sprintf("%s-%02d-%s.png", b.tag, b.n, name))
+}
+
+func (b *tab) keep(file string) {
+	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
 	defer cancel()
 	png, err := chromedp.Run(ctx, func(ctx context.Context, t *chromedp.Target) ([]byte, error) {
@@ -369,10 +376,10 @@ func (b *tab) look(name string) {
 		return r.Data, err
 	})
 	if err != nil {
-		b.t.Logf("no picture of %s: %v", name, err)
+		b.t.Logf("no picture %s: %v", file, err)
 		return
 	}
-	if err := os.WriteFile(filepath.Join(b.dir, fmt.Sprintf("%s-%02d-%s.png", b.tag, b.n, name)), png, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(b.dir, file), png, 0o644); err != nil {
 		b.t.Fatal(err)
 	}
 }

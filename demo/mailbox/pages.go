@@ -95,16 +95,16 @@ func (m *Mailbox) Handler() http.Handler {
 	mux.HandleFunc("GET /{$}", m.list)
 	mux.HandleFunc("GET /mail/{id}", m.read)
 	mux.HandleFunc("POST /language", m.language)
-	mux.HandleFunc("GET /static/mailbox.css", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFileFS(w, r, files, "static/mailbox.css")
-	})
+	for _, name := range []string{"static/mailbox.css", "static/mark.svg"} {
+		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, name) })
+	}
 	return headers(http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, 16<<10)))
 }
 
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")

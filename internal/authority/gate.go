@@ -141,6 +141,7 @@ type spend struct {
 
 	key   []byte // of the token, wrapped
 	token token.Token
+	count db.Attempt // of wrong codes so far
 	step  int64
 }
 
@@ -164,11 +165,7 @@ func spendOTPs(ctx context.Context, all []*spend) error {
 	for i, s := range all {
 		customers[i] = s.customer
 	}
-	rows, err := d.LockTokens(ctx, customers)
-	if err != nil {
-		return err
-	}
-	counts, err := d.Attempts(ctx, string(oneTimePassword), customers)
+	rows, err := d.LockTokens(ctx, string(oneTimePassword), customers)
 	if err != nil {
 		return err
 	}
@@ -181,7 +178,8 @@ func spendOTPs(ctx context.Context, all []*spend) error {
 			continue
 		}
 		s.key, s.token = row.OtpKey, store.OTPToken(row)
-		if refusal := s.shut(counts[s.customer]); refusal != nil {
+		s.count = db.Attempt{Tries: row.Tries, BlockedUntil: row.BlockedUntil}
+		if refusal := s.shut(); refusal != nil {
 			_ = s.refuse(refusal)
 			continue
 		}
@@ -210,7 +208,7 @@ func spendOTPs(ctx context.Context, all []*spend) error {
 	for _, s := range right {
 		if s.ok = once[s.token.ID]; !s.ok { // the step lies below the fence, or the token was stopped meanwhile
 			s.refuseUsed()
-		} else if counts[s.customer].Tries > 0 {
+		} else if s.count.Tries > 0 {
 			if err := clearTries(ctx, d.Queries, s.customer, oneTimePassword, ""); err != nil {
 				return err
 			}
@@ -220,7 +218,7 @@ func spendOTPs(ctx context.Context, all []*spend) error {
 }
 
 // shut is the refusal of a code that is not looked at at all, or nil.
-func (s *spend) shut(count db.Attempt) error {
+func (s *spend) shut() error {
 	switch s.token.ShownState(s.now) {
 	case token.Locked:
 		return problem.New(problem.OTPLocked)
@@ -230,21 +228,26 @@ func (s *spend) shut(count db.Attempt) error {
 	default:
 		return problem.New(problem.TokenNone)
 	}
-	if hard := s.a.Policy.OTPTriesToLock; int(count.Tries) >= hard || store.Time(count.BlockedUntil).After(s.now) { // as ReserveTry has it
-		return noTry(count, oneTimePassword, hard)
+	if hard := s.a.Policy.OTPTriesToLock; int(s.count.Tries) >= hard || store.Time(s.count.BlockedUntil).After(s.now) { // as ReserveTry has it
+		return noTry(s.count, oneTimePassword, hard)
 	}
 	return nil
 }
 
 // judge looks at the code.
 func (s *spend) judge() (v otp.Verdict, err error) {
-	key, err := s.a.Keys.Open("token.otp_key", tokenPlace("otp_key", s.token), s.key)
+	s.step, v, err = s.a.judgeCode(s.token, s.key, s.code, s.now)
+	return v, err
+}
+
+func (a *Authority) judgeCode(t token.Token, wrapped []byte, code string, now time.Time) (step int64, v otp.Verdict, err error) {
+	key, err := a.Keys.Open("token.otp_key", tokenPlace("otp_key", t), wrapped)
 	if err != nil {
-		return otp.Wrong, err
+		return 0, otp.Wrong, err
 	}
-	from, to := otp.Live(otp.StepAt(s.now, s.token.Step), s.token.Drift)
-	s.step, v = otp.Check(key, s.code, s.token.Digits, from, to, s.token.LastStep)
-	return v, nil
+	from, to := otp.Live(otp.StepAt(now, t.Step), t.Drift)
+	step, v = otp.Check(key, code, t.Digits, from, to, t.LastStep)
+	return step, v, nil
 }
 
 // refuseUsed tells a used code apart from a wrong one: it costs no try.

@@ -112,6 +112,46 @@ func TestNeverMoreThanFiveWrongCodesAreLookedAt(t *testing.T) {
 	})
 }
 
+// The right code in the crowd: it is accepted while tries are left, which forgives those before it, or it is refused like everything behind the block.
+func TestARightCodeAmongManyWrongOnes(t *testing.T) {
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		nodes := []*testkit.World{w, w.Another(), w.Another()}
+		for round := range rounds(t, 20) {
+			id := w.Person(round+1, false)
+			phone := w.LogIn(id, authority.PC).Enrol()
+			c, err := w.Store.Reader().CustomerByLoginID(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Clock.Move(time.Minute)
+			wrong, right := phone.Wrong(), phone.Code()
+			const n = 60
+			at := (round*17 + 3) % n
+			errs := together(n, func(i int) error {
+				if i == at {
+					return nodes[i%3].VerifyOTP(t.Context(), theBank, c.Ref, right)
+				}
+				return nodes[i%3].VerifyOTP(t.Context(), theBank, c.Ref, wrong)
+			})
+			looked := 0
+			for i, err := range errs {
+				p, refused := problem.Of(err)
+				switch {
+				case i != at && !refused, err != nil && !refused:
+					t.Fatalf("round %d: %v", round, err)
+				case i != at && p.Values["lock_left"] != nil:
+					looked++
+				case i == at && refused && p.Kind != problem.FactorBlocked:
+					t.Fatalf("round %d: the right code: %v", round, err)
+				}
+			}
+			if accepted := errs[at] == nil; !accepted && looked != 5 || looked > 9 {
+				t.Fatalf("round %d: %d wrong codes were looked at, the right one accepted: %v", round, looked, accepted)
+			}
+		}
+	})
+}
+
 // The same for a confirmation password, whose check is slow: its try is taken in a write of its own before.
 func TestNeverMoreThanFiveWrongPasswordsAreLookedAt(t *testing.T) {
 	testkit.Each(t, func(t *testing.T, w *testkit.World) {

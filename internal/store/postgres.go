@@ -54,7 +54,7 @@ func (e *postgresEngine) write(ctx context.Context, f func(context.Context, db.D
 		return fmt.Errorf("beginning a write: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	if err := f(ctx, tx); err != nil {
+	if err := runJob(ctx, &job{f: f}, tx); err != nil {
 		return err
 	}
 	before := e.warnings.Load()
@@ -109,27 +109,32 @@ func (a arrays) CustomersByRef(ctx context.Context, refs []string) (map[string]d
 }
 
 // LockTokens holds the one place where we need FOR UPDATE: on SQLite a write is alone by itself. The rows are locked in the order of their customers,
-// so that two writes never wait for one another in a circle. What is read is what the write before left: a row that had to be waited for is read again. The
-// counters must be read by a statement of their own afterwards, for this one sees all other tables as they were before it waited.
-func (a arrays) LockTokens(ctx context.Context, customers []string) (map[string]db.OTPTokenRow, error) {
-	out := make(map[string]db.OTPTokenRow, len(customers))
-	return out, a.each(ctx, func(r *sql.Rows) error {
-		var t db.OTPTokenRow
-		err := r.Scan(&t.ID, &t.Customer, &t.State, &t.OtpKey, &t.Digits, &t.StepSeconds, &t.LastStep, &t.Drift, &t.ExpiresAt)
-		out[t.Customer] = t // the latest comes last and stays
+// so that two writes never wait for one another in a circle. What is read is what the write before left: a row that had to be waited for is read
+// again. That holds for the locked table alone, so the counters are read by a statement of their own, behind the lock.
+func (a arrays) LockTokens(ctx context.Context, factor string, customers []string) (map[string]db.OTPTokensRow, error) {
+	out := make(map[string]db.OTPTokensRow, len(customers))
+	err := a.each(ctx, func(r *sql.Rows) error {
+		var t db.OTPTokensRow
+		err := r.Scan(&t.ID, &t.Customer, &t.State, &t.OtpKey, &t.Digits, &t.StepSeconds, &t.LastStep, &t.Drift, &t.ExpiresAt, &t.StartedAt)
+		if t.StartedAt >= out[t.Customer].StartedAt {
+			out[t.Customer] = t
+		}
 		return err
-	}, `SELECT id, customer, state, otp_key, digits, step_seconds, last_step, drift, expires_at FROM token
-WHERE customer = ANY($1) AND state IN ('active', 'suspended', 'locked', 'expired') ORDER BY customer, started_at FOR NO KEY UPDATE`, customers)
-}
-
-func (a arrays) Attempts(ctx context.Context, factor string, customers []string) (map[string]db.Attempt, error) {
-	out := make(map[string]db.Attempt, len(customers))
+	}, `SELECT id, customer, state, otp_key, digits, step_seconds, last_step, drift, expires_at, started_at FROM token
+WHERE customer = ANY($1) AND state IN ('active', 'suspended', 'locked', 'expired') ORDER BY customer, id FOR NO KEY UPDATE`, customers)
+	if err != nil {
+		return nil, err
+	}
 	return out, a.each(ctx, func(r *sql.Rows) error {
-		var t db.Attempt
-		err := r.Scan(&t.Customer, &t.Factor, &t.Lane, &t.Tries, &t.Block, &t.BlockedUntil)
-		out[t.Customer] = t
+		var customer string
+		var tries, until int64
+		err := r.Scan(&customer, &tries, &until)
+		if t, ok := out[customer]; ok {
+			t.Tries, t.BlockedUntil = tries, until
+			out[customer] = t
+		}
 		return err
-	}, `SELECT customer, factor, lane, tries, block, blocked_until FROM attempt WHERE customer = ANY($1) AND factor = $2 AND lane = ''`, customers, factor)
+	}, `SELECT customer, tries, blocked_until FROM attempt WHERE customer = ANY($1) AND factor = $2 AND lane = ''`, customers, factor)
 }
 
 func (a arrays) AcceptSteps(ctx context.Context, now int64, steps []Step) (map[string]bool, error) {

@@ -193,13 +193,18 @@ func (l loops) CustomersByRef(ctx context.Context, refs []string) (map[string]db
 }
 
 // LockTokens needs no lock: there is one write at a time.
-func (l loops) LockTokens(ctx context.Context, customers []string) (map[string]db.OTPTokenRow, error) {
-	return find(customers, func(k string) (db.OTPTokenRow, error) { return l.OTPToken(ctx, k) })
-}
-
-func (l loops) Attempts(ctx context.Context, factor string, customers []string) (map[string]db.Attempt, error) {
-	return find(customers, func(k string) (db.Attempt, error) {
-		return l.AttemptOf(ctx, db.AttemptOfParams{Customer: k, Factor: factor})
+func (l loops) LockTokens(ctx context.Context, factor string, customers []string) (map[string]db.OTPTokensRow, error) {
+	return find(customers, func(k string) (latest db.OTPTokensRow, err error) {
+		rows, err := l.OTPTokens(ctx, db.OTPTokensParams{Customer: k, Factor: factor})
+		if err == nil && len(rows) == 0 {
+			err = ErrNone
+		}
+		for _, r := range rows { // chosen here: for one row, sorting costs more than reading
+			if r.StartedAt >= latest.StartedAt {
+				latest = r
+			}
+		}
+		return latest, err
 	})
 }
 

@@ -57,11 +57,9 @@ type Tx struct {
 type Many interface {
 	// CustomersByRef finds customers by the bank's references.
 	CustomersByRef(ctx context.Context, refs []string) (map[string]db.CustomerKeyRow, error)
-	// LockTokens gives the token of each customer that has one to speak of, as it is now, and keeps every other write that judges a code of these
-	// customers waiting until this one has ended.
-	LockTokens(ctx context.Context, customers []string) (map[string]db.OTPTokenRow, error)
-	// Attempts gives the counters of a factor, without a lane, of those customers that have one.
-	Attempts(ctx context.Context, factor string, customers []string) (map[string]db.Attempt, error)
+	// LockTokens gives the token of each customer that has one to speak of, with her counter of this factor, as they are now, and keeps every other
+	// write that judges a code of these customers waiting until this one has ended.
+	LockTokens(ctx context.Context, factor string, customers []string) (map[string]db.OTPTokensRow, error)
 	// AcceptSteps uses up the steps that nobody has used before, and says of which tokens.
 	AcceptSteps(ctx context.Context, now int64, steps []Step) (map[string]bool, error)
 
@@ -76,6 +74,9 @@ type Step struct {
 
 // Engine is "sqlite" or "postgres".
 func (s *Store) Engine() string { return s.engine.name() }
+
+// Alone says whether a write is the only one while it lasts, so that what one statement finds still holds when the write ends.
+func (s *Store) Alone() bool { return s.engine.name() == "sqlite" }
 
 // Reader reads outside of any write.
 func (s *Store) Reader() *db.Queries { return db.New(s.engine.reader()) }

@@ -35,6 +35,13 @@ export function speak(lang: Lang): void {
   }
 }
 
+const KINDS: Record<string, Key> = { 普通: 'account.ordinary', 当座: 'account.current', 貯蓄: 'account.savings' };
+
+/** An account as the bank names it, "101 普通 ***0002", with the usual kinds in the language of the screen. */
+export function accountName(account: string): string {
+  return account.replace(/普通|当座|貯蓄/, (kind) => t(KINDS[kind]!));
+}
+
 const locale = (): string => (language.now === 'ja' ? 'ja-JP' : 'en-GB');
 
 /** A date in full, in the phone's time zone. */
