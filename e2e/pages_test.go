@@ -496,7 +496,7 @@ func TestPicturesForTheReadme(t *testing.T) {
 	desk.goTo(d.url("login", "/token/apply"))
 	desk.apply(taro)
 	high := wide
-	high.height = 1040
+	high.height = 1020
 	desk.picture("bank-key.png", high, 1)
 	app := hand.open(t, ctx, "phone", true)
 	app.register(desk.attribute("a[href*='/r#1.']", "href"), d.desk().mailed(taro.mail, 1))

@@ -12,6 +12,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/password"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
@@ -48,8 +49,9 @@ func (a *Authority) CheckCustomer(ctx context.Context, n NewCustomer) error {
 		return ErrImport{"confirm_password", "must differ from the login password"}
 	}
 	for field, hash := range map[string]string{"login_password_hash": n.LoginPasswordHash, "confirm_password_hash": n.ConfirmPasswordHash} {
-		if hash != "" && !strings.HasPrefix(hash, "$argon2id$v=19$") && !strings.HasPrefix(hash, "$2") {
-			return ErrImport{field, "must be an argon2id or bcrypt string"}
+		// A hash that cannot be read would answer every login with a failure, and so tell a stranger that the customer exists.
+		if hash != "" && password.CheckImported(hash) != nil {
+			return ErrImport{field, "must be an argon2id (v=19, at most 256 MiB and 16 passes) or bcrypt (cost at most 14) string"}
 		}
 	}
 	if _, err := customer.ParseAddress(n.Mail); err != nil {
@@ -104,9 +106,15 @@ func (a *Authority) ImportCustomer(ctx context.Context, n NewCustomer) error {
 
 // CreateAPIClient makes a system of the bank known and gives its secret, which is shown once and kept as a hash.
 func (a *Authority) CreateAPIClient(ctx context.Context, id string, scopes []string) (secret string, err error) {
+	if !clientID.MatchString(id) {
+		return "", problem.New(problem.Malformed, "field", "id")
+	}
 	secret = base64.RawURLEncoding.EncodeToString(a.random(32))
 	return secret, a.do(ctx, audit.Actor{Kind: audit.Operator}, audit.ClientCreate, func(ctx context.Context, d *deed) error {
 		d.on("", id)
+		if _, err := d.APIClientByID(ctx, id); !errors.Is(err, store.ErrNone) {
+			return errors.Join(err, problem.New(problem.Conflict))
+		}
 		return d.InsertAPIClient(ctx, db.InsertAPIClientParams{ID: id, SecretHash: hashCookie(secret), Scopes: strings.Join(scopes, " "), CreatedAt: store.Micros(d.now)})
 	})
 }
@@ -124,6 +132,9 @@ func (a *Authority) apiClient(ctx context.Context, id string) (db.ApiClient, err
 	now := a.Now()
 	if c, ok := a.clients.Load(id); ok && now.Sub(c.(knownClient).read).Abs() < clientLife {
 		return c.(knownClient).row, nil
+	}
+	if !clientID.MatchString(id) {
+		return audit.Actor{}, problem.New(problem.BadClient)
 	}
 	row, err := a.Store.Reader().APIClientByID(ctx, id)
 	if err == nil { // strangers' names are not remembered: they could be any number

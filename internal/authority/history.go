@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
 )
@@ -20,6 +22,8 @@ var shown = map[audit.Action]bool{audit.LoginPassword: true, audit.LoginOTP: tru
 func (a *Authority) History(ctx context.Context, s Session, before string) (entries []audit.Entry, next string, err error) {
 	if before == "" {
 		before = "ent_~" // sorts after every identifier
+	} else if ident.Check(ident.Entry, before) != nil {
+		return nil, "", problem.New(problem.NotFound)
 	}
 	for len(entries) < HistoryPage {
 		rows, err := a.Store.Reader().EntriesOf(ctx, db.EntriesOfParams{Customer: s.Customer, ID: before, Limit: HistoryPage})

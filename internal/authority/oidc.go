@@ -137,6 +137,9 @@ func notAnAddress(s string) bool {
 
 // OIDCClient finds a client.
 func (a *Authority) OIDCClient(ctx context.Context, id string) (OIDCClient, error) {
+	if !clientID.MatchString(id) { // a database need not be asked, and may choke on what it cannot be
+		return OIDCClient{}, problem.New(problem.NotFound)
+	}
 	r, err := a.Store.Reader().OIDCClientByID(ctx, id)
 	if err != nil {
 		return OIDCClient{}, found(err)
@@ -204,14 +207,19 @@ func (a *Authority) KeepOIDCRequest(ctx context.Context, r OIDCRequest) error {
 	if r.Pushed != "" {
 		pushed = handle("pushed", r.Pushed)
 	}
+	hash := handle(r.Kind, r.ID)
+	data, err := a.sealRequest(hash, r.Data)
+	if err != nil {
+		return err
+	}
 	once := false
 	err = a.Store.Housekeep(context.WithoutCancel(ctx), func(ctx context.Context, tx *store.Tx) (err error) {
-		once, err = store.Once(tx.InsertOIDCRequest(ctx, db.InsertOIDCRequestParams{Hash: handle(r.Kind, r.ID), Kind: r.Kind, PushedHash: pushed, Client: r.Client,
-			State: r.State, Data: r.Data, CreatedAt: store.Micros(now), ExpiresAt: until}))
+		once, err = store.Once(tx.InsertOIDCRequest(ctx, db.InsertOIDCRequestParams{Hash: hash, Kind: r.Kind, PushedHash: pushed, Client: r.Client,
+			State: r.State, Data: data, CreatedAt: store.Micros(now), ExpiresAt: until}))
 		if once || err != nil {
 			return err
 		}
-		once, err = store.Once(tx.AdvanceOIDCRequest(ctx, db.AdvanceOIDCRequestParams{Hash: handle(r.Kind, r.ID), State: r.State, Data: r.Data, ExpiresAt: store.Micros(now), Until: until}))
+		once, err = store.Once(tx.AdvanceOIDCRequest(ctx, db.AdvanceOIDCRequestParams{Hash: hash, State: r.State, Data: data, ExpiresAt: store.Micros(now), Until: until}))
 		return err
 	})
 	if err == nil && !once {
@@ -227,7 +235,25 @@ func (a *Authority) OIDCRequest(ctx context.Context, kind, id string) (data stri
 		return "", err
 	}
 	r, err := a.Store.Reader().OIDCRequestByHash(ctx, db.OIDCRequestByHashParams{Hash: handle(kind, id), Kind: kind, ExpiresAt: store.Micros(now)})
-	return r.Data, found(err)
+	if err != nil {
+		return "", found(err)
+	}
+	return a.openRequest(r)
+}
+
+// sealRequest keeps what the protocol's side remembers of a request from the eyes of whoever reads the table: the request's own handle is in it.
+func (a *Authority) sealRequest(hash []byte, data string) (string, error) {
+	sealed, err := a.Keys.Seal("oidc.request", "oidc_request.data|"+base64.RawURLEncoding.EncodeToString(hash), []byte(data))
+	return base64.RawURLEncoding.EncodeToString(sealed), err
+}
+
+func (a *Authority) openRequest(r db.OidcRequest) (string, error) {
+	sealed, err := base64.RawURLEncoding.DecodeString(r.Data)
+	if err != nil {
+		return "", err
+	}
+	data, err := a.Keys.Open("oidc.request", "oidc_request.data|"+base64.RawURLEncoding.EncodeToString(r.Hash), sealed)
+	return string(data), err
 }
 
 // PushedOIDCRequest finds a pushed request by its handle.
@@ -237,7 +263,10 @@ func (a *Authority) PushedOIDCRequest(ctx context.Context, pushed string) (data 
 		return "", err
 	}
 	r, err := a.Store.Reader().OIDCRequestByPushed(ctx, db.OIDCRequestByPushedParams{PushedHash: handle("pushed", pushed), ExpiresAt: store.Micros(now)})
-	return r.Data, found(err)
+	if err != nil {
+		return "", found(err)
+	}
+	return a.openRequest(r)
 }
 
 // OIDCGrant is what a client was granted by one login of one customer.

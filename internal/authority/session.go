@@ -399,6 +399,9 @@ func (a *Authority) Sessions(ctx context.Context, s Session) ([]Session, error) 
 
 // EndSession ends another session of the same customer.
 func (a *Authority) EndSession(ctx context.Context, s Session, id string) error {
+	if ident.Check(ident.Session, id) != nil {
+		return problem.New(problem.NotFound)
+	}
 	return a.do(ctx, s.Actor(), audit.SessionEnd, func(ctx context.Context, d *deed) error {
 		d.on(s.Customer, id)
 		chain, err := d.EndSessionByID(ctx, db.EndSessionByIDParams{ID: id, Customer: s.Customer, EndedAt: store.Micros(d.now)})

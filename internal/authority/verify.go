@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/otp"
@@ -15,12 +16,17 @@ import (
 	"github.com/inkan-auth/inkan/internal/store/db"
 )
 
-const (
-	// committers is how many writes of codes are under way at the same time: while the one waits for the disk the other one judges.
-	committers = 2
-	// codesTogether is how many codes one commit carries at the most.
-	codesTogether = 128
-)
+// codesTogether is how many codes one commit carries at the most.
+const codesTogether = 128
+
+// committers is how many writes of codes are under way at the same time. On PostgreSQL it is two: while the one waits for the disk, the other one is judged.
+// Where a write is alone, a second one would only stand in line, with few codes in it, while more and more arrive that could have come with it.
+func (a *Authority) committers() int {
+	if a.Store.Alone() {
+		return 1
+	}
+	return 2
+}
 
 // codes are the one-time passwords that the bank's systems have sent and that wait to be judged. Those that arrive while the writes before are under
 // way are committed together: nobody waits for a timer, and a commit costs the same for one and for a hundred.
@@ -83,10 +89,13 @@ func (d *deed) accept(ctx context.Context, g *guess) (bool, error) {
 
 // VerifyOTP lets a system of the bank check a code that the customer typed on the bank's own page. It uses the code up like any other door.
 func (a *Authority) VerifyOTP(ctx context.Context, by audit.Actor, ref, code string) error {
+	if len(ref) > 64 || !utf8.ValidString(ref) || strings.ContainsRune(ref, 0) { // no customer has such a reference (CheckCustomer)
+		return problem.New(problem.NotFound)
+	}
 	v := &verification{ctx: ctx, by: by, ref: ref, code: code, guess: a.guessed(ctx, ref, code), done: make(chan struct{})}
 	a.codes.mu.Lock()
 	a.codes.waiting = append(a.codes.waiting, v)
-	if a.codes.running < committers {
+	if a.codes.running < a.committers() {
 		a.codes.running++
 		go a.verifyWaiting()
 	}

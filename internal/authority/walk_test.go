@@ -596,3 +596,21 @@ func TestARefusalIsComparedByKind(t *testing.T) {
 		t.Error("errors.Is does not compare kinds")
 	}
 }
+
+// Text that no database should see is refused as what it is: nobody's.
+func TestImpossibleNamesAreNobodys(t *testing.T) {
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		ctx := t.Context()
+		b := w.LogIn(w.Person(1, false), authority.PC)
+		for _, bad := range []string{"\x00", "\xff", strings.Repeat("a", 3000)} {
+			want(t, "a customer's reference", w.VerifyOTP(ctx, theBank, bad, "123456"), problem.NotFound)
+			want(t, "a session", w.EndSession(ctx, b.Session, bad), problem.NotFound)
+			_, _, err := w.History(ctx, b.Session, bad)
+			want(t, "a page of the history", err, problem.NotFound)
+			_, err = w.APIClient(ctx, bad, "x", "otp:verify")
+			want(t, "a system of the bank", err, problem.BadClient)
+			_, err = w.OIDCClient(ctx, bad)
+			want(t, "a client", err, problem.NotFound)
+		}
+	})
+}

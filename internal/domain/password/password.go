@@ -50,21 +50,12 @@ func Verify(password []byte, stored string, p Params, pepper Pepper) (ok, weak b
 		}
 		return err == nil, true, nil
 	}
-	part := strings.Split(stored, "$")
-	if len(part) != 6 || part[0] != "" || part[2] != "v=19" {
-		return false, false, ErrStored
-	}
-	var q Params
-	if _, err := fmt.Sscanf(part[3], "m=%d,t=%d,p=%d", &q.Memory, &q.Passes, &q.Lanes); err != nil || q.Memory > 1<<21 || q.Passes > 64 || q.Passes == 0 || q.Lanes == 0 {
-		return false, false, ErrStored
-	}
-	salt, errS := b64.DecodeString(part[4])
-	want, errW := b64.DecodeString(part[5])
-	if errS != nil || errW != nil || len(want) < 16 {
-		return false, false, ErrStored
+	name, q, salt, want, err := parse(stored)
+	if err != nil {
+		return false, false, err
 	}
 	in := password
-	switch part[1] {
+	switch name {
 	case "inkan-argon2id":
 		in = pepper(normal(password))
 		weak = q.Memory < p.Memory || q.Passes < p.Passes
@@ -75,6 +66,37 @@ func Verify(password []byte, stored string, p Params, pepper Pepper) (ok, weak b
 	}
 	got := argon2.IDKey(in, salt, q.Passes, q.Memory, q.Lanes, uint32(len(want)))
 	return subtle.ConstantTimeCompare(got, want) == 1, weak, nil
+}
+
+// parse reads a PHC string of argon2id, its own or another system's, within costs that one login may take.
+func parse(stored string) (name string, q Params, salt, want []byte, err error) {
+	part := strings.Split(stored, "$")
+	if len(part) != 6 || part[0] != "" || part[2] != "v=19" {
+		return "", q, nil, nil, ErrStored
+	}
+	if _, err := fmt.Sscanf(part[3], "m=%d,t=%d,p=%d", &q.Memory, &q.Passes, &q.Lanes); err != nil || q.Memory > 256<<10 || q.Passes > 16 || q.Passes == 0 || q.Lanes == 0 {
+		return "", q, nil, nil, ErrStored
+	}
+	salt, errS := b64.DecodeString(part[4])
+	want, errW := b64.DecodeString(part[5])
+	if errS != nil || errW != nil || len(salt) < 8 || len(want) < 16 || len(want) > 128 {
+		return "", q, nil, nil, ErrStored
+	}
+	return part[1], q, salt, want, nil
+}
+
+// CheckImported says whether a hash of another system could be verified: Argon2id or bcrypt, within costs that one login may take.
+func CheckImported(stored string) error {
+	if strings.HasPrefix(stored, "$2") {
+		if cost, err := bcrypt.Cost([]byte(stored)); err != nil || cost > 14 || len(stored) != 60 {
+			return ErrStored
+		}
+		return nil
+	}
+	if name, _, _, _, err := parse(stored); err != nil || name != "argon2id" {
+		return ErrStored
+	}
+	return nil
 }
 
 // normal makes one password of its spellings: NFKC, so that a full-width keyboard gives the same bytes.

@@ -58,6 +58,20 @@ func TestUnreadableHashesOpenNothing(t *testing.T) {
 	}
 }
 
+func TestOnlyHashesThatCanBeVerifiedAreImported(t *testing.T) {
+	b, err := bcrypt.GenerateFromPassword([]byte("tsubame"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	argon := strings.Replace(Hash([]byte("tsubame"), [16]byte{1}, cheap, pepper), "inkan-", "", 1)
+	for stored, good := range map[string]bool{string(b): true, argon: true, "$2garbage": false, "$argon2id$v=19$garbage": false, string(b[:59]): false, strings.Replace(argon, "m=64", "m=4000000", 1): false,
+		strings.Replace(argon, "$argon2id", "$argon2i", 1): false, "$2a$20" + string(b[6:]): false, Hash([]byte("x"), [16]byte{1}, cheap, pepper): false} {
+		if err := CheckImported(stored); (err == nil) != good {
+			t.Errorf("CheckImported(%.24s…) = %v, want good %v", stored, err, good)
+		}
+	}
+}
+
 func TestJudge(t *testing.T) {
 	listed := func(s string) bool { return s == "password1" }
 	for p, want := range map[string]string{
