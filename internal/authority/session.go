@@ -399,11 +399,12 @@ func (a *Authority) Sessions(ctx context.Context, s Session) ([]Session, error) 
 
 // EndSession ends another session of the same customer.
 func (a *Authority) EndSession(ctx context.Context, s Session, id string) error {
-	if ident.Check(ident.Session, id) != nil {
-		return problem.New(problem.NotFound)
-	}
 	return a.do(ctx, s.Actor(), audit.SessionEnd, func(ctx context.Context, d *deed) error {
-		d.on(s.Customer, id)
+		d.on(s.Customer, "")
+		if ident.Check(ident.Session, id) != nil { // not written down either: it could be anything
+			return problem.New(problem.NotFound)
+		}
+		d.object = id
 		chain, err := d.EndSessionByID(ctx, db.EndSessionByIDParams{ID: id, Customer: s.Customer, EndedAt: store.Micros(d.now)})
 		if errors.Is(err, store.ErrNone) {
 			return problem.New(problem.NotFound)

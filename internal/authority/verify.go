@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -107,6 +108,10 @@ func (a *Authority) VerifyOTP(ctx context.Context, by audit.Actor, ref, code str
 // verifyWaiting judges and commits until nobody waits.
 func (a *Authority) verifyWaiting() {
 	for {
+		// Requests that have been read already go first, so that their codes come along. It takes microseconds, and a commit less for each.
+		for range 4 {
+			runtime.Gosched()
+		}
 		batch := a.codes.take()
 		if len(batch) == 0 {
 			return
