@@ -321,7 +321,22 @@ func (b *tab) click(selector string) {
 	b.t.Helper()
 	b.must(chromedp.WaitVisible(css(selector)))
 	b.must(chromedp.Evaluate[chromedp.Void](fmt.Sprintf("document.querySelector(%q).scrollIntoView({block: 'center'})", selector))) // as a thumb does, clear of what is fixed at the edge
+	b.still(selector)
 	b.must(chromedp.Click(css(selector)))
+}
+
+// still waits until something no longer moves: a person does not press what is just sliding away, and on a busy machine a page is laid out late.
+func (b *tab) still(selector string) {
+	b.t.Helper()
+	where, last := "", ""
+	for range 40 {
+		b.eval(fmt.Sprintf("(() => { const r = document.querySelector(%q)?.getBoundingClientRect(); return r ? [r.x, r.y, r.width, r.height].join() : '' })()", selector), &where)
+		if where == last && where != "" {
+			return
+		}
+		last = where
+		time.Sleep(80 * time.Millisecond)
+	}
 }
 
 func (b *tab) see(selector string) { b.t.Helper(); b.must(chromedp.WaitVisible(css(selector))) }
