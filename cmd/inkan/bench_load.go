@@ -30,7 +30,8 @@ type sample struct {
 	p50, p99 time.Duration
 }
 
-// measure runs n workers that do one thing after another, and counts what ends between the warm-up and the end.
+// measure runs n workers that do one thing after another, and counts what begins after the warm-up. Each does one thing at least, however slow the
+// machine is.
 func measure(n int, took time.Duration, work func(i int) (once func() error, err error)) (sample, error) {
 	var wg sync.WaitGroup
 	took += took / 4
@@ -48,25 +49,25 @@ func measure(n int, took time.Duration, work func(i int) (once func() error, err
 		wg.Go(func() {
 			for {
 				start := time.Now()
-				if start.After(to) {
+				if start.After(to) && len(seen[i]) > 0 {
 					return
 				}
 				if errs[i] = once(); errs[i] != nil {
 					return
 				}
-				if end := time.Now(); start.After(from) && end.Before(to) {
-					seen[i] = append(seen[i], end.Sub(start))
+				if start.After(from) {
+					seen[i] = append(seen[i], time.Since(start))
 				}
 			}
 		})
 	}
 	wg.Wait()
-	all := slices.Concat(seen...)
-	if err := errors.Join(errs...); err != nil || len(all) == 0 {
-		return sample{}, errors.Join(err, errors.New("nothing was measured: the time is too short, or a request failed"))
+	took = time.Since(from)
+	if err := errors.Join(errs...); err != nil {
+		return sample{}, err
 	}
-	slices.Sort(all)
-	return sample{rate: float64(len(all)) / to.Sub(from).Seconds(), p50: all[len(all)/2], p99: all[len(all)*99/100]}, nil
+	all := slices.Sorted(slices.Values(slices.Concat(seen...)))
+	return sample{rate: float64(len(all)) / took.Seconds(), p50: all[len(all)/2], p99: all[len(all)*99/100]}, nil
 }
 
 // rawRead is the leanest way to read what a code is judged by. The other two statements are the server's own.

@@ -103,9 +103,10 @@ func (c *benchClock) step() int64 { return c.at.Load()[0].Unix() / int64(benchSt
 func newBenchWorld(ctx context.Context, engine string, b benchFlags) (w *benchWorld, err error) {
 	w = &benchWorld{engine: engine, clock: newBenchClock()}
 	w.log = &ledger{first: w.clock.step(), accepted: make([]int32, b.tokens), last: make([]int64, b.tokens)}
+	half := w // what is returned on failure is nil
 	defer func() {
 		if err != nil {
-			w.close()
+			half.close()
 		}
 	}()
 	dir, err := os.MkdirTemp("", "inkan-bench-")
@@ -174,7 +175,7 @@ func (discard) Write(b []byte) (int, error) { return len(b), nil }
 func (w *benchWorld) sqlite(ctx context.Context, dir string, k *keys.Keys, b benchFlags) (*store.Store, error) {
 	at := func(name string) string { return filepath.Join(dir, name) }
 	open := func(name, more string) (*sql.DB, error) {
-		return sql.Open("sqlite", "file:"+(&url.URL{Path: at(name)}).EscapedPath()+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=wal_autocheckpoint(4000)"+more)
+		return sql.Open("sqlite", "file:"+(&url.URL{Path: at(name)}).EscapedPath()+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=wal_autocheckpoint(16000)"+more)
 	}
 	seedStore, err := store.OpenSQLite(ctx, at("seed.db"))
 	if err != nil {

@@ -236,18 +236,13 @@ func (s *spend) shut() error {
 
 // judge looks at the code.
 func (s *spend) judge() (v otp.Verdict, err error) {
-	s.step, v, err = s.a.judgeCode(s.token, s.key, s.code, s.now)
-	return v, err
-}
-
-func (a *Authority) judgeCode(t token.Token, wrapped []byte, code string, now time.Time) (step int64, v otp.Verdict, err error) {
-	key, err := a.Keys.Open("token.otp_key", tokenPlace("otp_key", t), wrapped)
+	key, err := s.a.Keys.Open("token.otp_key", tokenPlace("otp_key", s.token), s.key)
 	if err != nil {
-		return 0, otp.Wrong, err
+		return otp.Wrong, err
 	}
-	from, to := otp.Live(otp.StepAt(now, t.Step), t.Drift)
-	step, v = otp.Check(key, code, t.Digits, from, to, t.LastStep)
-	return step, v, nil
+	from, to := otp.Live(otp.StepAt(s.now, s.token.Step), s.token.Drift)
+	s.step, v = otp.Check(key, s.code, s.token.Digits, from, to, s.token.LastStep)
+	return v, nil
 }
 
 // refuseUsed tells a used code apart from a wrong one: it costs no try.

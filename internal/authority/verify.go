@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"unicode/utf8"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
-	"github.com/inkan-auth/inkan/internal/domain/otp"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
-	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/store"
-	"github.com/inkan-auth/inkan/internal/store/db"
 )
 
 // codesTogether is how many codes one commit carries at the most.
@@ -42,50 +38,8 @@ type verification struct {
 	ctx       context.Context
 	by        audit.Actor
 	ref, code string
-	guess     *guess
 	err       error
 	done      chan struct{}
-}
-
-// guess is a right code of a token, found before the write. It is worth nothing by itself: the one statement that uses the step up says whether the token,
-// its customer and her counter of wrong codes are still such that the code may be looked at.
-type guess struct {
-	token token.Token
-	step  int64
-}
-
-// guessed looks at a code ahead of the write, which on SQLite is the narrow place: there is one at a time. Whatever is not plainly right is left to the
-// gate, which then knows nothing of the guess. On PostgreSQL others write at the same moment, and only the gate's lock makes a counter's word last.
-func (a *Authority) guessed(ctx context.Context, ref, code string) *guess {
-	if !a.Store.Alone() {
-		return nil
-	}
-	now, err := a.moment()
-	if err != nil {
-		return nil
-	}
-	row, err := a.Store.Reader().ActiveTokenOfRef(ctx, ref)
-	if err != nil {
-		return nil
-	}
-	t := store.ActiveToken(row)
-	step, verdict, err := a.judgeCode(t, row.OtpKey, code, now)
-	if err != nil || verdict != otp.Right {
-		return nil
-	}
-	return &guess{t, step}
-}
-
-// accept uses up the step of a guess, if nothing stands against it.
-func (d *deed) accept(ctx context.Context, g *guess) (bool, error) {
-	if g == nil {
-		return false, nil
-	}
-	if first, _ := otp.Live(otp.StepAt(d.now, g.token.Step), g.token.Drift); g.step < first { // it had to wait too long
-		return false, nil
-	}
-	return store.Once(d.AcceptUncounted(ctx, db.AcceptUncountedParams{ID: g.token.ID, LastStep: g.step, ExpiresAt: store.Micros(d.now), StepAt: stepStart(d.a.Policy, g.step),
-		Factor: string(oneTimePassword)}))
 }
 
 // VerifyOTP lets a system of the bank check a code that the customer typed on the bank's own page. It uses the code up like any other door.
@@ -93,7 +47,7 @@ func (a *Authority) VerifyOTP(ctx context.Context, by audit.Actor, ref, code str
 	if len(ref) > 64 || !utf8.ValidString(ref) || strings.ContainsRune(ref, 0) { // no customer has such a reference (CheckCustomer)
 		return problem.New(problem.NotFound)
 	}
-	v := &verification{ctx: ctx, by: by, ref: ref, code: code, guess: a.guessed(ctx, ref, code), done: make(chan struct{})}
+	v := &verification{ctx: ctx, by: by, ref: ref, code: code, done: make(chan struct{})}
 	a.codes.mu.Lock()
 	a.codes.waiting = append(a.codes.waiting, v)
 	if a.codes.running < a.committers() {
@@ -108,10 +62,6 @@ func (a *Authority) VerifyOTP(ctx context.Context, by audit.Actor, ref, code str
 // verifyWaiting judges and commits until nobody waits.
 func (a *Authority) verifyWaiting() {
 	for {
-		// Requests that have been read already go first, so that their codes come along. It takes microseconds, and a commit less for each.
-		for range 4 {
-			runtime.Gosched()
-		}
 		batch := a.codes.take()
 		if len(batch) == 0 {
 			return
@@ -188,19 +138,12 @@ func verifyCodes(ctx context.Context, deeds []*deed, batch []*verification) erro
 	open := map[string]*spend{} // by the bank's reference
 	var refs []string
 	for i, v := range batch {
-		d := deeds[i]
-		ok, err := d.accept(ctx, v.guess)
-		switch {
-		case err != nil:
-			return err
-		case ok:
-			d.on(v.guess.token.Customer, "")
-		case strings.ContainsRune(v.ref, 0): // no text of a database; nobody is called so
-			_ = d.refuse(problem.New(problem.NotFound))
-		default:
-			open[v.ref] = &spend{deed: d, code: v.code}
-			refs = append(refs, v.ref)
+		if strings.ContainsRune(v.ref, 0) { // no text of a database; nobody is called so
+			_ = deeds[i].refuse(problem.New(problem.NotFound))
+			continue
 		}
+		open[v.ref] = &spend{deed: deeds[i], code: v.code}
+		refs = append(refs, v.ref)
 	}
 	if len(refs) == 0 {
 		return nil

@@ -37,11 +37,6 @@ func Token(r db.Token) token.Token {
 		Drift: r.Drift, Registered: Time(r.RegisteredAt), Started: Time(r.StartedAt), Expires: Time(r.ExpiresAt), Ended: Time(r.EndedAt)}
 }
 
-// ActiveToken is the token that a row holds, with no more than what a code is judged by.
-func ActiveToken(r db.ActiveTokenOfRefRow) token.Token {
-	return Token(db.Token{ID: r.ID, Customer: r.Customer, State: string(token.Active), Digits: r.Digits, StepSeconds: r.StepSeconds, LastStep: r.LastStep, Drift: r.Drift, ExpiresAt: r.ExpiresAt})
-}
-
 // OTPToken is the token that a row holds, with no more than what a code is judged by.
 func OTPToken(r db.OTPTokensRow) token.Token {
 	return Token(db.Token{ID: r.ID, Customer: r.Customer, State: r.State, Digits: r.Digits, StepSeconds: r.StepSeconds, LastStep: r.LastStep, Drift: r.Drift, ExpiresAt: r.ExpiresAt})

@@ -21,7 +21,8 @@ const groupLimit = 128
 // OpenSQLite opens, migrates and checks a database file.
 func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	dsn := func(more string) string {
-		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=wal_autocheckpoint(4000)&_txlock=immediate" + more
+		// The log is copied back when it has 64 MiB: a page that was written many times meanwhile, as those of the trail are, is copied once.
+		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=wal_autocheckpoint(16000)&_txlock=immediate" + more
 	}
 	// The writer keeps the pages that it works on, and the copies it needs to undo a write, in memory (32 MiB at most) instead of asking the file system again.
 	w, err := sql.Open("sqlite", dsn("&_pragma=cache_size(-32768)&_pragma=temp_store(MEMORY)"))

@@ -37,68 +37,6 @@ func (q *Queries) AcceptStep(ctx context.Context, arg AcceptStepParams) (int64, 
 	return result.RowsAffected()
 }
 
-const acceptUncounted = `-- name: AcceptUncounted :execrows
-UPDATE token SET last_step = $2
-WHERE token.id = $1 AND token.last_step < CAST($2 AS BIGINT) AND token.state = 'active' AND token.expires_at > $3
-  AND CAST($4 AS BIGINT) > (SELECT f.not_before FROM fence f WHERE f.id = 1)
-  AND EXISTS (SELECT 1 FROM customer c WHERE c.id = token.customer AND c.state = 'active')
-  AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.customer = token.customer AND a.factor = $5 AND a.lane = '' AND a.tries > 0)
-`
-
-type AcceptUncountedParams struct {
-	ID        string
-	LastStep  int64
-	ExpiresAt int64
-	StepAt    int64
-	Factor    string
-}
-
-func (q *Queries) AcceptUncounted(ctx context.Context, arg AcceptUncountedParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, acceptUncounted,
-		arg.ID,
-		arg.LastStep,
-		arg.ExpiresAt,
-		arg.StepAt,
-		arg.Factor,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const activeTokenOfRef = `-- name: ActiveTokenOfRef :one
-SELECT t.id, t.customer, t.otp_key, t.digits, t.step_seconds, t.last_step, t.drift, t.expires_at FROM customer c JOIN token t ON t.customer = c.id
-WHERE c.ref = $1 AND t.state = 'active'
-`
-
-type ActiveTokenOfRefRow struct {
-	ID          string
-	Customer    string
-	OtpKey      []byte
-	Digits      int64
-	StepSeconds int64
-	LastStep    int64
-	Drift       int64
-	ExpiresAt   int64
-}
-
-func (q *Queries) ActiveTokenOfRef(ctx context.Context, ref string) (ActiveTokenOfRefRow, error) {
-	row := q.db.QueryRowContext(ctx, activeTokenOfRef, ref)
-	var i ActiveTokenOfRefRow
-	err := row.Scan(
-		&i.ID,
-		&i.Customer,
-		&i.OtpKey,
-		&i.Digits,
-		&i.StepSeconds,
-		&i.LastStep,
-		&i.Drift,
-		&i.ExpiresAt,
-	)
-	return i, err
-}
-
 const currentToken = `-- name: CurrentToken :one
 SELECT id, customer, enrolment, state, generation, platform, signing_key, key_thumbprint, certificate, otp_key, ocra_key, digits, step_seconds, last_step, drift, registered_at, started_at, expires_at, ended_at, version FROM token WHERE customer = $1 AND state IN ('active', 'suspended', 'locked', 'expired') ORDER BY started_at DESC LIMIT 1
 `

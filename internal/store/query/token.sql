@@ -18,10 +18,6 @@ SELECT t.id, t.customer, t.state, t.otp_key, t.digits, t.step_seconds, t.last_st
 FROM token t LEFT JOIN attempt a ON a.customer = t.customer AND a.factor = $2 AND a.lane = ''
 WHERE t.customer = $1 AND t.state IN ('active', 'suspended', 'locked', 'expired');
 
--- name: ActiveTokenOfRef :one
-SELECT t.id, t.customer, t.otp_key, t.digits, t.step_seconds, t.last_step, t.drift, t.expires_at FROM customer c JOIN token t ON t.customer = c.id
-WHERE c.ref = $1 AND t.state = 'active';
-
 -- name: TokensOf :many
 SELECT * FROM token WHERE customer = $1 ORDER BY registered_at DESC, id DESC;
 
@@ -32,13 +28,6 @@ SELECT count(*) FROM token WHERE customer = $1 AND registered_at > $2;
 UPDATE token SET last_step = $2, drift = $3
 WHERE token.id = $1 AND token.last_step < CAST($2 AS BIGINT) AND state = 'active' AND expires_at > $4
   AND CAST(sqlc.arg(step_at) AS BIGINT) > (SELECT f.not_before FROM fence f WHERE f.id = 1);
-
--- name: AcceptUncounted :execrows
-UPDATE token SET last_step = $2
-WHERE token.id = $1 AND token.last_step < CAST($2 AS BIGINT) AND token.state = 'active' AND token.expires_at > $3
-  AND CAST(sqlc.arg(step_at) AS BIGINT) > (SELECT f.not_before FROM fence f WHERE f.id = 1)
-  AND EXISTS (SELECT 1 FROM customer c WHERE c.id = token.customer AND c.state = 'active')
-  AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.customer = token.customer AND a.factor = sqlc.arg(factor) AND a.lane = '' AND a.tries > 0);
 
 -- name: StartToken :execrows
 UPDATE token SET state = 'active', started_at = $2, last_step = $3, drift = $4, version = version + 1
