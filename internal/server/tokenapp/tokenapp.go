@@ -3,6 +3,7 @@ package tokenapp
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"io/fs"
@@ -112,9 +113,10 @@ func (s *Server) mountApp(m *http.ServeMux) error {
 	})
 }
 
+// file serves one file, compressed where the browser takes that: it is compressed once, when the server starts.
 func file(name string, content []byte) http.Handler {
 	sum := sha256.Sum256(content)
-	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	etag := hex.EncodeToString(sum[:16])
 	kind := mime.TypeByExtension(path.Ext(name))
 	switch {
 	case strings.HasSuffix(name, ".webmanifest"): // the host's table of types must not decide whether the app can be installed
@@ -122,11 +124,30 @@ func file(name string, content []byte) http.Handler {
 	case strings.HasSuffix(name, ".js"):
 		kind = "text/javascript; charset=utf-8"
 	}
+	small := compress(content)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", kind)
-		h.Set("ETag", etag)
 		h.Set("Cache-Control", "no-cache")
-		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+		h.Set("Vary", "Accept-Encoding")
+		h.Set("ETag", `"`+etag+`"`)
+		body := content
+		if len(small) < len(content) && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			h.Set("Content-Encoding", "gzip")
+			h.Set("ETag", `"`+etag+`-gzip"`)
+			body = small
+		}
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(body))
 	})
+}
+
+func compress(content []byte) []byte {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return content // only for a level that does not exist
+	}
+	_, _ = z.Write(content) // into memory
+	_ = z.Close()
+	return b.Bytes()
 }
