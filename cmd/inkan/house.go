@@ -63,8 +63,8 @@ type house struct {
 }
 
 func build(ctx context.Context, p parts) (*house, error) {
-	// What lives long is small here and what a request leaves behind is much: collecting every 16 MiB or so instead of every 4 saves a tenth of the
-	// processor's time under load. GOGC still has the last word.
+	// What lives long is small here and what a request leaves behind is much: collecting less often costs little memory and saves some five hundredths of the
+	// processor's time under load (docs/performance.md). GOGC still has the last word.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
