@@ -7,3 +7,8 @@ import "embed"
 //
 //go:embed all:dist text kit customer
 var Files embed.FS
+
+// Templates are the templates of transactions that every new key directory begins with; a bank signs its own with `inkan admin templates`.
+//
+//go:embed text/templates.json
+var Templates []byte

@@ -20,7 +20,10 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/connector/keys"
+	"github.com/inkan-auth/inkan/internal/domain/signing"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/server/api"
+	files "github.com/inkan-auth/inkan/web"
 )
 
 // adminCommand is one task of the operator. run gets do = false for a dry run: it then says what it would do and writes nothing.
@@ -41,7 +44,9 @@ var adminCommands = []adminCommand{
 	{"keys", "", "make the key directory named in the configuration", adminKeys},
 	{"customers", "FILE.csv|FILE.jsonl", "import customers", adminCustomers},
 	{"oidc-client", "FILE.json", "make a client of OpenID Connect known", adminOIDCClient},
-	{"api-client", "ID SCOPE…", "make a system of the bank known to the API (scope: otp:verify)", adminAPIClient},
+	{"api-client", "ID [KEY.pem] SCOPE…", "make a system of the bank known to the API, by its public key or with a secret", adminAPIClient},
+	{"templates", "FILE.json ROOT.pem", "sign the templates that transactions are shown by", adminTemplates},
+	{"resume", "CUSTOMER-REF", "after a report: let a customer's transfers go on", adminResume},
 	{"fence", "", "after restoring a copy: kill every code, key, session and link issued before now", adminFence},
 	{"clock", "", "after the clock was wrong: accept the present time although a later one has been seen", adminClock},
 }
@@ -134,7 +139,7 @@ func adminKeys(_ context.Context, c adminCall) error {
 	if !c.do {
 		return nil
 	}
-	if err := keys.Create(dir, c.config.Hosts.Token, time.Now()); err != nil {
+	if err := keys.Create(dir, c.config.Hosts.Token, time.Now(), files.Templates); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.out, "Move %s to an offline place now: the server does not need it, and whoever has it can pretend to be the issuer.\nBack up the rest: without %s no token and no password can be read any more.\n", keys.RootFile, "master.key")
@@ -158,25 +163,85 @@ func adminClock(ctx context.Context, c adminCall) error {
 }
 
 func adminAPIClient(ctx context.Context, c adminCall) error {
+	example := errors.New("give an identifier and at least one scope: inkan admin api-client -do internet-bank bank-public.pem " + strings.Join(api.Scopes, " "))
 	if len(c.args) < 2 {
-		return errors.New("give an identifier and at least one scope: inkan admin api-client -do core-banking otp:verify")
+		return example
 	}
-	for _, scope := range c.args[1:] {
-		if scope != api.ScopeVerifyOTP {
-			return fmt.Errorf("there is no scope %q; there is %s", scope, api.ScopeVerifyOTP)
+	id, scopes := c.args[0], c.args[1:]
+	var key *signing.JWK
+	if strings.HasSuffix(scopes[0], ".pem") {
+		k, err := publicKey(scopes[0])
+		if err != nil {
+			return err
+		}
+		key, scopes = &k, scopes[1:]
+	}
+	if len(scopes) == 0 {
+		return example
+	}
+	for _, scope := range scopes {
+		if !slices.Contains(api.Scopes, scope) {
+			return fmt.Errorf("there is no scope %q; there are %s", scope, strings.Join(api.Scopes, " "))
 		}
 	}
-	fmt.Fprintf(c.out, "Make %s known with the scopes %s.\n", c.args[0], strings.Join(c.args[1:], " "))
+	fmt.Fprintf(c.out, "Make %s known with the scopes %s.\n", id, strings.Join(scopes, " "))
 	if !c.do {
 		return nil
 	}
 	return c.with(ctx, func(a *authority.Authority) error {
-		secret, err := a.CreateAPIClient(ctx, c.args[0], c.args[1:])
-		if err == nil {
+		secret, err := a.CreateAPIClient(ctx, id, scopes, key)
+		if err == nil && secret != "" {
 			fmt.Fprintf(c.out, "Its secret, shown once and kept as a hash:\n%s\n", secret)
 		}
 		return err
 	})
+}
+
+// publicKey reads a P-256 public key (openssl ec -pubout).
+func publicKey(path string) (signing.JWK, error) {
+	b, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return signing.JWK{}, err
+	}
+	block, _ := pem.Decode(b)
+	if block == nil || block.Type != "PUBLIC KEY" {
+		return signing.JWK{}, fmt.Errorf("%s is not the PEM file of a public key", path)
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	public, ok := key.(*ecdsa.PublicKey)
+	if err != nil || !ok {
+		return signing.JWK{}, fmt.Errorf("%s does not hold a P-256 public key", path)
+	}
+	return signing.JWKOf(public)
+}
+
+func adminTemplates(_ context.Context, c adminCall) error {
+	if len(c.args) != 2 {
+		return errors.New("give the file with the templates and the root's private key, which is kept offline: inkan admin templates -do templates.json root.pem")
+	}
+	file, err := os.ReadFile(c.args[0])
+	if err != nil {
+		return err
+	}
+	if _, err := transaction.MakeTemplates(c.config.Hosts.Token, file); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "Sign the templates of %s for %s. They are used for new transactions from the next start of the server on.\n", c.args[0], c.config.Hosts.Token)
+	if !c.do {
+		return nil
+	}
+	return keys.SignTemplates(c.config.Keys.Directory, c.args[1], c.config.Hosts.Token, file)
+}
+
+func adminResume(ctx context.Context, c adminCall) error {
+	if len(c.args) != 1 {
+		return errors.New("give the bank's reference of the customer: inkan admin resume -do 0101-1-1000001")
+	}
+	fmt.Fprintf(c.out, "Let the transfers of %s go on after her report, and tell her so on every address. Two persons should have made sure that the matter is cleared up.\n", c.args[0])
+	if !c.do {
+		return nil
+	}
+	return c.with(ctx, func(a *authority.Authority) error { return a.ResumeTransfers(ctx, c.args[0]) })
 }
 
 // oidcClientFile is a client of OpenID Connect in a file.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/connector/keys"
+	files "github.com/inkan-auth/inkan/web"
 )
 
 // benchStart starts `inkan serve` itself, on an SQLite file that exists already, and asks it whether it is ready until it is.
@@ -77,7 +78,7 @@ func startConfig(dir string) (config, ready string, err error) {
 			return "", "", err
 		}
 	}
-	if err := keys.Create(filepath.Join(dir, "keys"), "https://token.bank.example", time.Now()); err != nil {
+	if err := keys.Create(filepath.Join(dir, "keys"), "https://token.bank.example", time.Now(), files.Templates); err != nil {
 		return "", "", err
 	}
 	config = filepath.Join(dir, "inkan.toml")

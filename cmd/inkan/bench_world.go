@@ -30,6 +30,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/server/api"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
+	files "github.com/inkan-auth/inkan/web"
 )
 
 // benchToken is one token in the hands of the load generator.
@@ -124,7 +125,7 @@ func newBenchWorld(ctx context.Context, engine string, b benchFlags) (w *benchWo
 	at := func(name string) string { return "http://" + name + ".localhost:" + port }
 	w.host = "api.localhost:" + port
 	keyDir := filepath.Join(dir, "keys")
-	if err := keys.Create(keyDir, at("token"), w.clock.Now()); err != nil {
+	if err := keys.Create(keyDir, at("token"), w.clock.Now(), files.Templates); err != nil {
 		return nil, err
 	}
 	k, err := keys.Open(keyDir, at("token"), w.clock.Now())
@@ -149,7 +150,7 @@ func newBenchWorld(ctx context.Context, engine string, b benchFlags) (w *benchWo
 	if err != nil {
 		return nil, err
 	}
-	secret, err := h.authority.CreateAPIClient(ctx, "bench", []string{api.ScopeVerifyOTP})
+	secret, err := h.authority.CreateAPIClient(ctx, "bench", api.Scopes, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/connector/smtp"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/store"
+	files "github.com/inkan-auth/inkan/web"
 )
 
 // demoFlags are the choices of somebody who tries Inkan out.
@@ -84,7 +85,7 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 		tokenOrigin = lan.origin
 	}
 	keyDir := filepath.Join(d.data, "keys")
-	if err := keys.Create(keyDir, tokenOrigin, time.Now()); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := keys.Create(keyDir, tokenOrigin, time.Now(), files.Templates); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	s, err := store.OpenSQLite(ctx, filepath.Join(d.data, "inkan.db"))

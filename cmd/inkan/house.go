@@ -59,6 +59,7 @@ type house struct {
 	authority *authority.Authority
 	handler   http.Handler // public
 	internal  http.Handler // health, readiness, metrics
+	workers   []func(context.Context) error
 	log       *slog.Logger
 }
 
@@ -83,7 +84,8 @@ func build(ctx context.Context, p parts) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := authority.New(ctx, authority.Config{Store: p.store, Keys: k, Mailer: mailer, Caller: callback.New(p.here), Compose: web.Compose(texts, p.bank), Policy: p.policy, Bank: p.bank,
+	var pusher authority.Pusher
+	a, err := authority.New(ctx, authority.Config{Pusher: pusher, Store: p.store, Keys: k, Mailer: mailer, Caller: callback.New(p.here), Compose: web.Compose(texts, p.bank), Policy: p.policy, Bank: p.bank,
 		Now: p.now, Rand: rand.Reader, Log: p.log, Listed: leaked.Listed})
 	if err != nil {
 		return nil, err
@@ -107,21 +109,25 @@ func build(ctx context.Context, p parts) (*house, error) {
 	inner := http.NewServeMux()
 	pages.Mount(inner)
 	connect.Mount(login)
-	login.Handle("/", web.Harden(inner, pages.CSP()))
+	login.Handle("/", web.Harden(inner, pages.CSP(), pages.Fail))
 
 	dist, err := fs.Sub(files.Files, "dist/tokenapp")
 	if err != nil {
 		return nil, err
 	}
 	app := http.NewServeMux()
-	if err := (&tokenapp.Server{Authority: a, API: doors, App: dist}).Mount(app); err != nil {
+	tokens := &tokenapp.Server{Authority: a, API: doors, App: dist}
+	if pusher != nil {
+		tokens.PushKey = pusher.Key()
+	}
+	if err := tokens.Mount(app); err != nil {
 		return nil, err
 	}
 	bankDoor := http.NewServeMux()
-	(&api.Server{Authority: a, API: doors}).Mount(bankDoor)
+	(&api.Server{Authority: a, API: doors, Origin: p.apiOrigin}).Mount(bankDoor)
 
 	audiences := map[string]http.Handler{}
-	for origin, h := range map[string]http.Handler{p.bank.LoginOrigin: m.watch("login", web.Headers(login, pages.CSP())), p.bank.TokenOrigin: m.watch("token", web.Harden(app, tokenapp.CSP)),
+	for origin, h := range map[string]http.Handler{p.bank.LoginOrigin: m.watch("login", web.Headers(login, pages.CSP())), p.bank.TokenOrigin: m.watch("token", web.Harden(app, tokenapp.CSP, doors.Refuse)),
 		p.apiOrigin: m.watch("api", web.Shield(bankDoor, api.CSP))} {
 		if err := add(audiences, origin, h); err != nil {
 			return nil, err
@@ -132,7 +138,8 @@ func build(ctx context.Context, p parts) (*house, error) {
 			return nil, err
 		}
 	}
-	return &house{authority: a, handler: web.Proxies(p.trusted, web.Observe(p.log, web.Hosts(audiences))), internal: m.handler(a), log: p.log}, nil
+	return &house{authority: a, handler: web.Proxies(p.trusted, web.Observe(p.log, web.Hosts(audiences))), internal: m.handler(a), log: p.log,
+		workers: []func(context.Context) error{a.Deliver, a.Sweep, a.Relay, tokens.RunStreams}}, nil
 }
 
 func add(audiences map[string]http.Handler, origin string, h http.Handler) error {
@@ -153,7 +160,7 @@ func (h *house) run(ctx context.Context, listeners ...listening) error {
 	}
 	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
-	for _, work := range []func(context.Context) error{h.authority.Deliver, h.authority.Sweep} {
+	for _, work := range h.workers {
 		wg.Go(func() {
 			if err := work(workers); err != nil {
 				h.log.Error("a worker ended", "err", err)

@@ -27,6 +27,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/testkit"
+	files "github.com/inkan-auth/inkan/web"
 )
 
 const (
@@ -77,7 +78,7 @@ func attack(t testing.TB, change ...func(*parts)) *attacked {
 	fine(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	keyDir := filepath.Join(dir, "keys")
-	fine(t, keys.Create(keyDir, testkit.TokenOrigin, time.Now()))
+	fine(t, keys.Create(keyDir, testkit.TokenOrigin, time.Now(), files.Templates))
 	box, err := mailbox.New(mailbox.Config{})
 	fine(t, err)
 	t.Cleanup(func() { _ = box.Close(context.Background()) })
@@ -104,7 +105,7 @@ func attack(t testing.TB, change ...func(*parts)) *attacked {
 	w := &attacked{World: &testkit.World{Authority: h.authority, T: t, Clock: clock}, t: t, house: h, file: file, box: box, log: log}
 	w.client, err = h.authority.CreateOIDCClient(t.Context(), authority.OIDCClient{ID: "bank", Name: "Bank", Method: authority.ClientSecretBasic, RedirectURIs: []string{bankBack}})
 	fine(t, err)
-	w.system, err = h.authority.CreateAPIClient(t.Context(), "core", []string{"otp:verify"})
+	w.system, err = h.authority.CreateAPIClient(t.Context(), "core", []string{"otp:verify"}, nil)
 	fine(t, err)
 	w.at, err = sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)")
 	fine(t, err)

@@ -241,8 +241,9 @@ func TestFormsOfOtherSitesDoNothing(t *testing.T) {
 				a = a.with(k, v)
 			}
 			s.unchanged(path, func() {
-				if r := s.send(a); r.StatusCode != http.StatusForbidden || len(r.Header.Values("Set-Cookie")) > 0 {
-					t.Errorf("%s with %v answers %d", a, head, r.StatusCode)
+				form := map[string]string{loginHost: "text/html; charset=utf-8", tokenHost: "application/problem+json"}[right.host]
+				if r := s.send(a); r.StatusCode != http.StatusForbidden || len(r.Header.Values("Set-Cookie")) > 0 || r.Header.Get("Content-Type") != form {
+					t.Errorf("%s with %v answers %d, %s", a, head, r.StatusCode, r.Header.Get("Content-Type"))
 				}
 			})
 		}

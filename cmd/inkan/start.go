@@ -60,7 +60,8 @@ func newStartPage(port string, d demoFlags, l *lan, tokenOrigin string) (http.Ha
 	m := http.NewServeMux()
 	m.Handle("GET /static/", static)
 	m.HandleFunc("GET /{$}", s.show)
-	return web.Harden(m, "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"), nil
+	// Without web.Harden: the page has no form, and no route does anything that a form of another site could be after.
+	return web.Headers(m, "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"), nil
 }
 
 func (s *startPage) show(w http.ResponseWriter, r *http.Request) {

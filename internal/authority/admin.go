@@ -14,6 +14,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/password"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/signing"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
 )
@@ -104,18 +105,26 @@ func (a *Authority) ImportCustomer(ctx context.Context, n NewCustomer) error {
 	})
 }
 
-// CreateAPIClient makes a system of the bank known and gives its secret, which is shown once and kept as a hash.
-func (a *Authority) CreateAPIClient(ctx context.Context, id string, scopes []string) (secret string, err error) {
+// CreateAPIClient makes a system of the bank known. One with a key of its own proves itself by that (private_key_jwt); one without gets a secret, which is shown once and
+// kept as a hash.
+func (a *Authority) CreateAPIClient(ctx context.Context, id string, scopes []string, key *signing.JWK) (secret string, err error) {
 	if !clientID.MatchString(id) {
 		return "", problem.New(problem.Malformed, "field", "id")
 	}
-	secret = base64.RawURLEncoding.EncodeToString(a.random(32))
+	p := db.InsertAPIClientParams{ID: id, SecretHash: []byte{}, PublicKey: []byte{}, Scopes: strings.Join(scopes, " ")}
+	if key != nil {
+		p.PublicKey = key[:]
+	} else {
+		secret = base64.RawURLEncoding.EncodeToString(a.random(32))
+		p.SecretHash = hashCookie(secret)
+	}
 	return secret, a.do(ctx, audit.Actor{Kind: audit.Operator}, audit.ClientCreate, func(ctx context.Context, d *deed) error {
 		d.on("", id)
 		if _, err := d.APIClientByID(ctx, id); !errors.Is(err, store.ErrNone) {
 			return errors.Join(err, problem.New(problem.Conflict))
 		}
-		return d.InsertAPIClient(ctx, db.InsertAPIClientParams{ID: id, SecretHash: hashCookie(secret), Scopes: strings.Join(scopes, " "), CreatedAt: store.Micros(d.now)})
+		p.CreatedAt = store.Micros(d.now)
+		return d.InsertAPIClient(ctx, p)
 	})
 }
 
@@ -152,10 +161,46 @@ func (a *Authority) APIClient(ctx context.Context, id, secret, scope string) (au
 	if err != nil || subtle.ConstantTimeCompare(row.SecretHash, hashCookie(secret)) != 1 {
 		return audit.Actor{}, problem.New(problem.BadClient)
 	}
+	return scoped(row, scope)
+}
+
+// scoped lets a system through that has the scope.
+func scoped(row db.ApiClient, scope string) (audit.Actor, error) {
 	if !slices.Contains(strings.Fields(row.Scopes), scope) {
 		return audit.Actor{}, problem.New(problem.Forbidden)
 	}
-	return audit.Actor{Kind: audit.Bank, ID: id}, nil
+	return audit.Actor{Kind: audit.Bank, ID: row.ID}, nil
+}
+
+// assertionLife is how long an assertion of a system may be good (RFC 7523, section 3).
+const assertionLife = 5 * time.Minute
+
+// APIAssertion checks a system's own assertion: read finds who it is said to be from and verifies it with the key that this system has. claims must be of the audience
+// and of this time.
+func (a *Authority) APIAssertion(ctx context.Context, id, audience, scope string, verify func(key signing.JWK) (Assertion, error)) (audit.Actor, error) {
+	now, err := a.moment()
+	if err != nil {
+		return audit.Actor{}, err
+	}
+	row, err := a.apiClient(ctx, id)
+	if err != nil && !errors.Is(err, store.ErrNone) {
+		return audit.Actor{}, err
+	}
+	if err != nil || len(row.PublicKey) != len(signing.JWK{}) {
+		return audit.Actor{}, problem.New(problem.BadClient)
+	}
+	c, err := verify(signing.JWK(row.PublicKey))
+	const skew = 30 * time.Second
+	if err != nil || c.Issuer != id || c.Subject != id || c.Audience != audience || c.ID == "" || c.Expires.Sub(c.Issued) > assertionLife || now.Before(c.Issued.Add(-skew)) || now.After(c.Expires.Add(skew)) {
+		return audit.Actor{}, problem.New(problem.BadClient)
+	}
+	return scoped(row, scope)
+}
+
+// Assertion is what a system of the bank says about itself (RFC 7523).
+type Assertion struct {
+	Issuer, Subject, Audience, ID string
+	Issued, Expires               time.Time
 }
 
 // RaiseFence kills everything that was issued before now: one-time codes, registration keys, sessions, links. It is for a database that was restored

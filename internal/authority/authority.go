@@ -20,6 +20,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/store"
 )
 
@@ -44,6 +45,7 @@ type Config struct {
 	Keys    Keys
 	Mailer  Mailer
 	Caller  Caller
+	Pusher  Pusher // may be nil: then nobody is woken, and the app is opened by hand
 	Compose Compose
 	Policy  policy.Policy
 	Bank    Bank
@@ -62,6 +64,9 @@ type Authority struct {
 	hash      *hasher
 	codes     codes
 	clients   sync.Map // of the API, by identifier; see APIClient
+	watch     watchers
+	templates *transaction.Bundle // in use for new transactions; nil where the keys bring none
+	bundles   sync.Map            // every bundle read so far, by its hash
 	watermark atomic.Int64
 	unknown   string // a hash to check when there is no customer, so that time tells nothing
 }
@@ -82,7 +87,10 @@ func New(ctx context.Context, c Config) (*Authority, error) {
 	if a.unknown, err = a.hashPassword(ctx, []byte("no customer has this one")); err != nil {
 		return nil, err
 	}
-	return a, a.readClock(ctx)
+	if err := a.readClock(ctx); err != nil {
+		return a, err
+	}
+	return a, a.useTemplates(ctx)
 }
 
 // moment is the time of one deed. It fails when the clock stands behind what it has already shown: whatever lives by time is then not decided

@@ -10,6 +10,8 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/notice"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
 )
@@ -73,6 +75,9 @@ func (a *Authority) deliver(ctx context.Context, row db.Outbox, now time.Time) e
 	}
 	if row.Topic == loginEnded {
 		return a.deliverLogout(ctx, row, now)
+	}
+	if row.Topic == wakeTopic {
+		return a.deliverWake(ctx, row, now)
 	}
 	address, err := a.Store.Reader().AddressByID(ctx, row.Address)
 	if err != nil {
@@ -213,14 +218,48 @@ func (a *Authority) SweepDue(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := a.sweepOIDC(ctx, now); err != nil {
+	if err := errors.Join(a.sweepTransactions(ctx, now), a.sweepOIDC(ctx, now)); err != nil {
 		return err
 	}
 	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
 		day := store.Micros(now.Add(-24 * time.Hour))
 		// A session is kept long after its end, because the next login tells the customer of the last one.
-		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day), tx.DeleteOldSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))))
+		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day), tx.DeleteOldIdempotency(ctx, day), tx.DeleteOldSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))))
 	})
+}
+
+// sweepTransactions writes down which transactions have ended by time.
+func (a *Authority) sweepTransactions(ctx context.Context, now time.Time) error {
+	end := func(id, customerID string, from transaction.State, on transaction.Event, action audit.Action) error {
+		err := a.do(ctx, audit.Actor{Kind: audit.Clock}, action, func(ctx context.Context, d *deed) error {
+			d.on(customerID, id)
+			return d.endTxn(ctx, id, from, on)
+		})
+		if problem.KindOf(err) == problem.Conflict { // somebody answered in the last moment
+			return nil
+		}
+		a.tell(id, customerID)
+		return err
+	}
+	expired, err := a.Store.Reader().ExpiredTxns(ctx, db.ExpiredTxnsParams{ExpiresAt: store.Micros(now), Limit: 1000})
+	if err != nil {
+		return err
+	}
+	for _, r := range expired {
+		if err := end(r.ID, r.Customer, transaction.Pending, transaction.Expire, audit.TransactionExpire); err != nil {
+			return err
+		}
+	}
+	lapsed, err := a.Store.Reader().LapsedTxns(ctx, db.LapsedTxnsParams{ApprovedUntil: store.Micros(now), Limit: 1000})
+	if err != nil {
+		return err
+	}
+	for _, r := range lapsed {
+		if err := end(r.ID, r.Customer, transaction.Approved, transaction.Lapse, audit.TransactionLapse); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // OutboxWaiting is how many messages wait to leave the house.

@@ -76,7 +76,7 @@ func clearTries(ctx context.Context, q *db.Queries, customerID string, f factor,
 func left(p policy.Policy, n int) int { return (p.TriesPerBlock - n%p.TriesPerBlock) % p.TriesPerBlock }
 
 // checkPassword is the gate for a password inside a session: confirmation password, or login password when it is changed. It takes the try, hashes with no
-// write open, and gives the try back when the password is right.
+// write open, and gives the try back when the password is right. A right one whose hash is weaker than today's is hashed anew.
 func (a *Authority) checkPassword(ctx context.Context, by audit.Actor, action audit.Action, c customer.Customer, f factor, given []byte) error {
 	now, err := a.moment()
 	if err != nil {
@@ -94,9 +94,13 @@ func (a *Authority) checkPassword(ctx context.Context, by audit.Actor, action au
 		if f == loginPassword {
 			stored, kind = c.LoginPassword, problem.PasswordRefused
 		}
-		var ok bool
-		if ok, _, err = a.verifyPassword(ctx, given, stored); err == nil && ok {
-			return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error { return clearTries(ctx, tx.Queries, c.ID, f, lane) })
+		var ok, weak bool
+		if ok, weak, err = a.verifyPassword(ctx, given, stored); err == nil && ok {
+			err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error { return clearTries(ctx, tx.Queries, c.ID, f, lane) })
+			if err == nil && weak {
+				err = a.rehash(ctx, c.ID, f, stored, given)
+			}
+			return err
 		}
 		switch {
 		case err != nil: // nothing was looked at, so nothing was tried
@@ -111,6 +115,34 @@ func (a *Authority) checkPassword(ctx context.Context, by audit.Actor, action au
 		return err
 	}
 	return a.writeRefusal(ctx, &deed{a: a, now: now, by: by, action: action, customer: c.ID}, err)
+}
+
+// rehash puts a hash of today's costs in the place of the one that a right password was just compared with. It is the server's own act: what the customer
+// came for may still be refused, and the better hash stays. A refusal, because many are hashing or another request was faster, is not hers: the hash that
+// stands opens as before, and where it is still the weak one the next right try comes here again.
+func (a *Authority) rehash(ctx context.Context, customerID string, f factor, old string, given []byte) error {
+	hash, err := a.hashPassword(ctx, given)
+	if err == nil {
+		err = a.do(ctx, audit.Actor{Kind: audit.Server}, audit.PasswordRehash, func(ctx context.Context, d *deed) error {
+			d.on(customerID, "")
+			d.detail = map[string]string{"factor": string(f)}
+			var once bool
+			var err error
+			if f == loginPassword {
+				once, err = store.Once(d.RehashLoginPassword(ctx, db.RehashLoginPasswordParams{ID: customerID, LoginPassword: hash, LoginPassword_2: old}))
+			} else {
+				once, err = store.Once(d.RehashConfirmPassword(ctx, db.RehashConfirmPasswordParams{ID: customerID, ConfirmPassword: hash, ConfirmPassword_2: old}))
+			}
+			if err == nil && !once {
+				return problem.New(problem.Conflict)
+			}
+			return err
+		})
+	}
+	if problem.KindOf(err) != "" {
+		return nil
+	}
+	return err
 }
 
 // giveBack returns a try that was taken and never used.
@@ -282,7 +314,7 @@ func (d *deed) lockToken(ctx context.Context, t token.Token) error {
 	if err := store.Must(d.SetTokenState(ctx, db.SetTokenStateParams{ID: t.ID, State: string(to), State_2: string(token.Active)})); err != nil {
 		return err
 	}
-	return errors.Join(d.also(ctx, audit.TokenLock, t.ID), d.tellAll(ctx, t.Customer, "token_locked", nil))
+	return errors.Join(d.also(ctx, audit.TokenLock, t.ID), d.cancelOpen(ctx, t.Customer), d.tellAll(ctx, t.Customer, "token_locked", nil))
 }
 
 // sourceOpen refuses a network that has failed too often.

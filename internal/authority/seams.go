@@ -2,6 +2,7 @@ package authority
 
 import (
 	"context"
+	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/notice"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
@@ -17,6 +18,8 @@ type Keys interface {
 	// Issuer describes the issuer key; SignIssuer signs a SHA-256 digest with it (64 bytes, r and s).
 	Issuer() signing.Issuer
 	SignIssuer(digest []byte) ([]byte, error)
+	// Templates is the bundle of templates that the issuer root has signed (docs/protocol.md, Templates), or empty.
+	Templates() string
 }
 
 // Mailer hands a mail over to somebody who will deliver it.
@@ -28,6 +31,21 @@ type Mailer interface {
 type Caller interface {
 	// PostForm sends a form and takes any 2xx answer for success. It follows no redirect.
 	PostForm(ctx context.Context, address string, form map[string]string) error
+}
+
+// Pusher wakes a phone through its browser's push service (RFC 8030). What is sent has no content.
+type Pusher interface {
+	// Key is our public key (RFC 8292), as a browser's subscription wants it.
+	Key() string
+	// Wake sends one message that is worth nothing after ttl; a later one of the same topic replaces it. It wraps ErrGone where the subscription has ended.
+	Wake(ctx context.Context, s Subscription, topic string, ttl time.Duration) error
+}
+
+// Subscription is where a browser can be woken, as it has told us itself.
+type Subscription struct {
+	Endpoint string `json:"endpoint"`
+	P256DH   string `json:"p256dh"`
+	Auth     string `json:"auth"`
 }
 
 // Compose writes the words of a notice: the topic names the text, the values fill it. Texts stand in web/text.

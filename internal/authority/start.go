@@ -125,7 +125,7 @@ func (a *Authority) StopToken(ctx context.Context, s Session, confirm []byte, co
 		if err := d.SetReapply(ctx, db.SetReapplyParams{ID: c.ID, ReapplyAt: store.Micros(d.now.Add(a.Policy.WaitAfterCancel))}); err != nil {
 			return err
 		}
-		return d.tellAll(ctx, c.ID, "token_stopped", nil)
+		return errors.Join(d.cancelOpen(ctx, c.ID), d.EndTransactionAuth(ctx, c.ID), d.DeletePush(ctx, t.ID), d.tellAll(ctx, c.ID, "token_stopped", nil))
 	})
 }
 
@@ -137,37 +137,11 @@ type TokenStatus struct {
 	Contract signing.Contract
 }
 
-// ReadToken answers a token that has proved the possession of its key (docs/protocol.md, Requests of a registered token).
-func (a *Authority) ReadToken(ctx context.Context, proof, method, url string, body []byte) (TokenStatus, error) {
-	now, err := a.moment()
+// ReadToken tells a token that has proved itself what became of it (docs/protocol.md, Requests of a registered token).
+func (a *Authority) ReadToken(ctx context.Context, p Proof) (TokenStatus, error) {
+	row, now, err := a.prove(ctx, p)
 	if err != nil {
 		return TokenStatus{}, err
-	}
-	p, envelope, err := signing.ParseProof(proof)
-	refused := problem.New(problem.ProofRefused)
-	if err != nil || p.Method != method || p.URL != url || p.Body != signing.BodyHash(body) || p.Time.Sub(now).Abs() > a.Policy.ProofSkew {
-		return TokenStatus{}, refused
-	}
-	row, err := a.Store.Reader().TokenByID(ctx, p.Token)
-	if errors.Is(err, store.ErrNone) {
-		return TokenStatus{}, refused
-	}
-	if err != nil {
-		return TokenStatus{}, err
-	}
-	if len(row.SigningKey) != len(signing.JWK{}) || envelope.Verify(signing.JWK(row.SigningKey)) != nil {
-		return TokenStatus{}, refused
-	}
-	fresh := false
-	err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		fresh, err = store.Once(tx.UseProof(ctx, db.UseProofParams{ID: hashCookie(p.Token + "|" + p.ID), ExpiresAt: store.Micros(now.Add(2 * a.Policy.ProofSkew))}))
-		return err
-	})
-	if err != nil {
-		return TokenStatus{}, err
-	}
-	if !fresh {
-		return TokenStatus{}, refused
 	}
 	c, err := a.Store.Reader().CustomerByID(ctx, row.Customer)
 	if err != nil {

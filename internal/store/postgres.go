@@ -84,23 +84,9 @@ func (e *postgresEngine) many(d db.DBTX) Many { return arrays{d} }
 // arrays is Many in one statement each. These are the only statements that SQLite does not understand; their twins stand in query/*.sql.
 type arrays struct{ db.DBTX }
 
-func (a arrays) each(ctx context.Context, read func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := a.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := read(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
 func (a arrays) CustomersByRef(ctx context.Context, refs []string) (map[string]db.CustomerKeyRow, error) {
 	out := make(map[string]db.CustomerKeyRow, len(refs))
-	return out, a.each(ctx, func(r *sql.Rows) error {
+	return out, readAll(ctx, a.DBTX, func(r *sql.Rows) error {
 		var c db.CustomerKeyRow
 		err := r.Scan(&c.ID, &c.Ref, &c.State)
 		out[c.Ref] = c
@@ -113,7 +99,7 @@ func (a arrays) CustomersByRef(ctx context.Context, refs []string) (map[string]d
 // again. That holds for the locked table alone, so the counters are read by a statement of their own, behind the lock.
 func (a arrays) LockTokens(ctx context.Context, factor string, customers []string) (map[string]db.OTPTokensRow, error) {
 	out := make(map[string]db.OTPTokensRow, len(customers))
-	err := a.each(ctx, func(r *sql.Rows) error {
+	err := readAll(ctx, a.DBTX, func(r *sql.Rows) error {
 		var t db.OTPTokensRow
 		err := r.Scan(&t.ID, &t.Customer, &t.State, &t.OtpKey, &t.Digits, &t.StepSeconds, &t.LastStep, &t.Drift, &t.ExpiresAt, &t.StartedAt)
 		if t.StartedAt >= out[t.Customer].StartedAt {
@@ -125,7 +111,7 @@ WHERE customer = ANY($1) AND state IN ('active', 'suspended', 'locked', 'expired
 	if err != nil {
 		return nil, err
 	}
-	return out, a.each(ctx, func(r *sql.Rows) error {
+	return out, readAll(ctx, a.DBTX, func(r *sql.Rows) error {
 		var customer string
 		var tries, until int64
 		err := r.Scan(&customer, &tries, &until)
@@ -143,7 +129,7 @@ func (a arrays) AcceptSteps(ctx context.Context, now int64, steps []Step) (map[s
 		tokens[i], numbers[i], drifts[i], at[i] = s.Token, s.Step, s.Drift, s.At
 	}
 	out := make(map[string]bool, len(steps))
-	return out, a.each(ctx, func(r *sql.Rows) error {
+	return out, readAll(ctx, a.DBTX, func(r *sql.Rows) error {
 		var id string
 		err := r.Scan(&id)
 		out[id] = true

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"database/sql"
 	"encoding/json"
 	"time"
 
@@ -48,4 +50,19 @@ func Entry(r db.AuditEntry) audit.Entry {
 		Action: audit.Action(r.Action), Customer: r.Customer, Object: r.Object, Outcome: audit.Outcome(r.Outcome), Reason: r.Reason}
 	_ = json.Unmarshal([]byte(r.Detail), &e.Detail) // our own text; a reader of the trail loses only a small fact
 	return e
+}
+
+// readAll reads the rows of a query one by one.
+func readAll(ctx context.Context, d db.DBTX, read func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := d.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := read(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }

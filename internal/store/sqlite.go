@@ -168,66 +168,7 @@ func runJob(ctx context.Context, j *job, d db.DBTX) (err error) {
 	return j.f(ctx, d)
 }
 
-func (e *sqliteEngine) many(d db.DBTX) Many { return loops{db.New(d)} }
-
-// loops is Many one row after the other.
-type loops struct{ *db.Queries }
-
-// find collects what one finds for each key, without those for which there is nothing.
-func find[T any](keys []string, one func(key string) (T, error)) (map[string]T, error) {
-	out := make(map[string]T, len(keys))
-	for _, k := range keys {
-		row, err := one(k)
-		if errors.Is(err, ErrNone) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		out[k] = row
-	}
-	return out, nil
-}
-
-func (l loops) CustomersByRef(ctx context.Context, refs []string) (map[string]db.CustomerKeyRow, error) {
-	return find(refs, func(k string) (db.CustomerKeyRow, error) { return l.CustomerKey(ctx, k) })
-}
-
-// LockTokens needs no lock: there is one write at a time.
-func (l loops) LockTokens(ctx context.Context, factor string, customers []string) (map[string]db.OTPTokensRow, error) {
-	return find(customers, func(k string) (latest db.OTPTokensRow, err error) {
-		rows, err := l.OTPTokens(ctx, db.OTPTokensParams{Customer: k, Factor: factor})
-		if err == nil && len(rows) == 0 {
-			err = ErrNone
-		}
-		for _, r := range rows { // chosen here: for one row, sorting costs more than reading
-			if r.StartedAt >= latest.StartedAt {
-				latest = r
-			}
-		}
-		return latest, err
-	})
-}
-
-func (l loops) AcceptSteps(ctx context.Context, now int64, steps []Step) (map[string]bool, error) {
-	out := make(map[string]bool, len(steps))
-	for _, s := range steps {
-		var err error
-		if out[s.Token], err = Once(l.AcceptStep(ctx, db.AcceptStepParams{ID: s.Token, LastStep: s.Step, Drift: s.Drift, ExpiresAt: now, StepAt: s.At})); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-func (l loops) insertEntries(ctx context.Context, rows []db.InsertEntryParams) error {
-	for _, r := range rows {
-		if err := l.InsertEntry(ctx, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (e *sqliteEngine) many(d db.DBTX) Many { return chunks{d, db.New(d)} }
 
 func (e *sqliteEngine) again(err error) bool {
 	var s *sqlite.Error

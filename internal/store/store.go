@@ -53,7 +53,7 @@ type Tx struct {
 }
 
 // Many does for many rows what the verification of one-time passwords needs, so that those that arrive together cost what one costs. On PostgreSQL, where
-// the way to the server is what a statement costs, each is one statement over arrays; on SQLite it is the same as for one row, in a loop.
+// the way to the server is what a statement costs, each is one statement over arrays; on SQLite there are some rows in each statement, where that gains anything.
 type Many interface {
 	// CustomersByRef finds customers by the bank's references.
 	CustomersByRef(ctx context.Context, refs []string) (map[string]db.CustomerKeyRow, error)
@@ -100,7 +100,7 @@ func (s *Store) Write(ctx context.Context, f func(ctx context.Context, tx *Tx) e
 
 // housekept are the tables that Housekeep may change: counters, leases, deliveries and what merely follows the clock.
 var housekept = map[string]bool{"attempt": true, "throttle": true, "proof": true, "lease": true, "outbox": true, "fence": true, "session": true, "browser": true,
-	"oidc_request": true, "oidc_grant": true, "oidc_access": true}
+	"oidc_request": true, "oidc_grant": true, "oidc_access": true, "idempotency": true}
 
 // Housekeep is a write that needs no audit entry and may change only counters, leases and deliveries.
 func (s *Store) Housekeep(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {

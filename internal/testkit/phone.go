@@ -5,13 +5,16 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"time"
 
+	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
 	"github.com/inkan-auth/inkan/internal/domain/otp"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 )
 
 // Phone is a token app: it makes its keys, registers, and shows codes by the world's clock and its own offset.
@@ -22,6 +25,8 @@ type Phone struct {
 	Agreement *ecdh.PrivateKey
 	Keys      signing.TokenKeys
 	Answer    signing.Answer
+	Decisions uint64 // how many it has signed
+	Previous  string // hash of the last one
 }
 
 // NewPhone makes a phone with fresh keys.
@@ -143,4 +148,74 @@ func (p *Phone) Wrong() string {
 	}
 	p.W.T.Fatal("no wrong code")
 	return ""
+}
+
+// Proof is the proof of a request that this phone makes.
+func (p *Phone) Proof(method, path string, body []byte) authority.Proof {
+	p.W.T.Helper()
+	var id [16]byte
+	_, _ = rand.Read(id[:])
+	url := TokenOrigin + path
+	dpop, err := signing.MakeProof(signing.Proof{Token: p.Answer.Token, ID: base64.RawURLEncoding.EncodeToString(id[:]), Method: method, URL: url, Time: p.W.Clock.Now().Add(p.Offset), Body: signing.BodyHash(body)}, p.Sign)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	return authority.Proof{DPoP: dpop, Method: method, URL: url, Body: body, Source: "198.51.100.0/24"}
+}
+
+// Transactions fetches what waits, as the app does.
+func (p *Phone) Transactions() authority.TokenTransactions {
+	p.W.T.Helper()
+	got, err := p.W.TransactionsOfToken(p.W.T.Context(), p.Proof("GET", "/v1/transactions", nil))
+	if err != nil {
+		p.W.T.Fatalf("fetching transactions: %v", err)
+	}
+	return got
+}
+
+// Decision is the signed answer to an offer, as the app makes it from what it has shown; change alters it before it is signed.
+func (p *Phone) Decision(offer string, answer transaction.Answer, change ...func(d *transaction.Decision)) string {
+	p.W.T.Helper()
+	bundle, err := transaction.ParseTemplates(p.W.Keys.Templates(), p.W.Keys.Issuer().RootThumbprint)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	e, err := signing.Parse(signing.TypOffer, offer)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	doc, err := transaction.ParseDocument(e.Payload, bundle)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	p.Decisions++
+	d := transaction.Decision{Transaction: doc.ID, Document: doc.Hash, Offer: signing.Hash(offer), Bundle: bundle.Hash, Display: signing.Hash(bundle.Render(doc, "ja")), Language: "ja", Answer: answer,
+		Time: p.W.Clock.Now().Add(p.Offset), Counter: p.Decisions, Previous: p.Previous, Verification: transaction.NoVerification, Token: p.Answer.Token}
+	_, _ = rand.Read(d.Nonce[:])
+	for _, c := range change {
+		c(&d)
+	}
+	envelope, err := transaction.MakeDecision(d, p.Sign)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	p.Previous = signing.Hash(envelope)
+	return envelope
+}
+
+// Send sends a decision.
+func (p *Phone) Send(decision string) (transaction.State, error) {
+	p.W.T.Helper()
+	state, _, err := p.W.Decide(p.W.T.Context(), p.Proof("POST", "/v1/decisions", []byte(decision)), decision)
+	return state, err
+}
+
+// Offline is the eight digits that the phone shows for an offer when it has no network.
+func (p *Phone) Offline(offer string) string {
+	p.W.T.Helper()
+	e, err := signing.Parse(signing.TypOffer, offer)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	return otp.OCRA(p.Keys.OCRA, sha256.Sum256(e.Payload))
 }

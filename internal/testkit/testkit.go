@@ -22,6 +22,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/notice"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/web"
 )
 
 // TokenOrigin is the issuer in tests.
@@ -133,7 +134,7 @@ func New(t testing.TB, s *store.Store, change ...func(*policy.Policy)) *World {
 	t.Helper()
 	clock := &Clock{now: time.Date(2026, 11, 22, 1, 2, 30, 0, time.UTC)}
 	dir := filepath.Join(t.TempDir(), "keys")
-	if err := keys.Create(dir, TokenOrigin, clock.Now()); err != nil {
+	if err := keys.Create(dir, TokenOrigin, clock.Now(), web.Templates); err != nil {
 		t.Fatalf("making keys: %v", err)
 	}
 	return Node(t, s, clock, &Post{bounce: map[string]bool{}, store: s, t: t}, dir, change...)

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/signing"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 )
 
 // Files of a key directory. The root's private key belongs offline: move it away after Create.
@@ -30,6 +31,8 @@ const (
 	issuerFile = "issuer.pem"
 	wordFile   = "issuer.jws"
 	RootFile   = "root.pem"
+	// TemplatesFile holds the bundle of templates that transactions are shown by, signed by the root.
+	TemplatesFile = "templates.jws"
 )
 
 // version stands in front of every sealed value, so that a later key can live beside this one.
@@ -40,14 +43,15 @@ type Keys struct {
 	master []byte
 	issuer *ecdsa.PrivateKey
 	about  signing.Issuer
+	bundle string
 
 	mu    sync.RWMutex
 	aeads map[string]cipher.AEAD
 	macs  map[string][]byte
 }
 
-// Create makes a new key directory for the token origin. It refuses to touch one that exists.
-func Create(dir, tokenOrigin string, now time.Time) error {
+// Create makes a new key directory for the token origin and signs the first templates. It refuses to touch one that exists.
+func Create(dir, tokenOrigin string, now time.Time, templates []byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -73,6 +77,10 @@ func Create(dir, tokenOrigin string, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	bundle, err := sealTemplates(root, rootJWK, tokenOrigin, templates)
+	if err != nil {
+		return err
+	}
 	rootPEM, err := encode(root)
 	if err != nil {
 		return err
@@ -84,7 +92,7 @@ func Create(dir, tokenOrigin string, now time.Time) error {
 	contents := []struct {
 		name    string
 		content []byte
-	}{{masterFile, master}, {issuerFile, issuerPEM}, {wordFile, []byte(word)}, {RootFile, rootPEM}}
+	}{{masterFile, master}, {issuerFile, issuerPEM}, {wordFile, []byte(word)}, {TemplatesFile, []byte(bundle)}, {RootFile, rootPEM}}
 	for _, c := range contents { // looked at before the first is written: a directory whose root was moved away must not get another root
 		if _, err := os.Lstat(filepath.Join(dir, c.name)); err == nil {
 			return fmt.Errorf("a key directory is never written over: %s: %w", c.name, fs.ErrExist)
@@ -157,7 +165,54 @@ func Open(dir, tokenOrigin string, now time.Time) (*Keys, error) {
 	}
 	k := &Keys{master: master, issuer: issuer, about: signing.Issuer{Key: own, Kid: own.Thumbprint(), Envelope: string(word), RootThumbprint: root.Thumbprint()},
 		aeads: map[string]cipher.AEAD{}, macs: map[string][]byte{}}
+	bundle, err := read(TemplatesFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a directory made before there were transactions has none
+		return nil, err
+	}
+	k.bundle = string(bundle)
 	return k, k.selfTest()
+}
+
+// Templates is the bundle of templates that the root has signed, or empty.
+func (k *Keys) Templates() string { return k.bundle }
+
+// SignTemplates signs the templates of a file (docs/protocol.md, Templates) with the root whose private key lies at rootPath, and puts them into the key directory in place of
+// those before. What transactions were shown by earlier stays in the database.
+func SignTemplates(dir, rootPath, tokenOrigin string, templates []byte) error {
+	b, err := os.ReadFile(rootPath) //nolint:gosec // the operator names the file
+	if err != nil {
+		return fmt.Errorf("the root's private key is needed to sign templates: %w", err)
+	}
+	block, _ := pem.Decode(b)
+	if block == nil {
+		return fmt.Errorf("%s is not a PEM file", rootPath)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	root, ok := key.(*ecdsa.PrivateKey)
+	if err != nil || !ok {
+		return fmt.Errorf("%s does not hold a P-256 key", rootPath)
+	}
+	public, err := signing.JWKOf(&root.PublicKey)
+	if err != nil {
+		return err
+	}
+	bundle, err := sealTemplates(root, public, tokenOrigin, templates)
+	if err != nil {
+		return err
+	}
+	fresh := filepath.Join(dir, TemplatesFile+".new")
+	if err := os.WriteFile(fresh, []byte(bundle), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(fresh, filepath.Join(dir, TemplatesFile))
+}
+
+func sealTemplates(root *ecdsa.PrivateKey, public signing.JWK, tokenOrigin string, templates []byte) (string, error) {
+	payload, err := transaction.MakeTemplates(tokenOrigin, templates)
+	if err != nil {
+		return "", err
+	}
+	return signing.Seal(signing.TypTemplates, "", &public, payload, signer(root))
 }
 
 // selfTest proves at the start that what is sealed opens again, and only in its place.

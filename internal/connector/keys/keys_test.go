@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/inkan-auth/inkan/web"
 )
 
 const origin = "https://token.bank.example"
@@ -18,7 +20,7 @@ const origin = "https://token.bank.example"
 func fresh(t *testing.T) (string, *Keys) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "keys")
-	if err := Create(dir, origin, time.Now()); err != nil {
+	if err := Create(dir, origin, time.Now(), web.Templates); err != nil {
 		t.Fatal(err)
 	}
 	k, err := Open(dir, origin, time.Now())
@@ -205,7 +207,7 @@ func TestADirectoryIsNeverWrittenOver(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, left), []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := Create(dir, origin, time.Now()); !errors.Is(err, fs.ErrExist) {
+		if err := Create(dir, origin, time.Now(), web.Templates); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("with a %s in it: %v", left, err)
 		}
 		entries, err := os.ReadDir(dir)

@@ -36,6 +36,7 @@ const (
 	Logout          Action = "login.end"
 	SessionEnd      Action = "session.end"
 	PasswordChange  Action = "password.change"
+	PasswordRehash  Action = "password.rehash"
 	TokenApply      Action = "token.apply"
 	TokenCancel     Action = "token.cancel"
 	KeyShow         Action = "registration_key.show"
@@ -58,10 +59,25 @@ const (
 	AccessRedeem    Action = "access.redeem"
 	AccessEnd       Action = "access.end"
 	KeyMake         Action = "signing_key.make"
+
+	TransactionAuthAdd Action = "transaction_auth.add"
+	TransactionCreate  Action = "transaction.create"
+	TransactionDecide  Action = "transaction.decide"
+	TransactionOffline Action = "transaction.offline"
+	TransactionCancel  Action = "transaction.cancel"
+	TransactionConsume Action = "transaction.consume"
+	TransactionExpire  Action = "transaction.expire"
+	TransactionLapse   Action = "transaction.lapse"
+	TransactionAlarm   Action = "transaction.alarm" // somebody tried to have something else carried out than what was approved
+	TransfersStop      Action = "transfers.stop"
+	TransfersResume    Action = "transfers.resume"
+	PushChange         Action = "push.change"
+	TemplatesUse       Action = "templates.use"
 )
 
 // Actions is every action, in the order in which they come up.
-var Actions = []Action{LoginPassword, LoginOTP, Logout, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest, AddressCorrect, AddressBounce, TokenRegister, TokenStart, TokenStop, TokenLock, TokenExpire, OTPVerify, EnrolmentExpire, EnrolmentBurn, CustomerImport, ClientCreate, FenceRaise, AccessGrant, AccessRedeem, AccessEnd, KeyMake}
+var Actions = []Action{LoginPassword, LoginOTP, Logout, SessionEnd, PasswordChange, PasswordRehash, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest, AddressCorrect, AddressBounce, TokenRegister, TokenStart, TokenStop, TokenLock, TokenExpire, OTPVerify, EnrolmentExpire, EnrolmentBurn, CustomerImport, ClientCreate, FenceRaise, AccessGrant, AccessRedeem, AccessEnd, KeyMake,
+	TransactionAuthAdd, TransactionCreate, TransactionDecide, TransactionOffline, TransactionCancel, TransactionConsume, TransactionExpire, TransactionLapse, TransactionAlarm, TransfersStop, TransfersResume, PushChange, TemplatesUse}
 
 // Outcome of an act.
 type Outcome string
@@ -89,11 +105,12 @@ type Entry struct {
 var may = map[ActorKind][]Action{
 	Stranger: {LoginPassword, TokenRegister, Logout},
 	Customer: {LoginOTP, Logout, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest,
-		AddressCorrect, TokenStart, TokenStop, AccessGrant, AccessEnd},
-	Bank:     {OTPVerify, AccessRedeem, AccessEnd},
-	Operator: {CustomerImport, ClientCreate, FenceRaise},
-	Clock:    {EnrolmentExpire, TokenExpire},
-	Server:   {TokenLock, EnrolmentBurn, AddressBounce, KeyMake},
+		AddressCorrect, TokenStart, TokenStop, AccessGrant, AccessEnd, TransactionAuthAdd},
+	Token:    {TransactionDecide, PushChange},
+	Bank:     {OTPVerify, AccessRedeem, AccessEnd, TransactionCreate, TransactionOffline, TransactionCancel, TransactionConsume},
+	Operator: {CustomerImport, ClientCreate, FenceRaise, TransfersResume},
+	Clock:    {EnrolmentExpire, TokenExpire, TransactionExpire, TransactionLapse},
+	Server:   {PasswordRehash, TokenLock, EnrolmentBurn, AddressBounce, KeyMake, TransactionCancel, TransactionAlarm, TransfersStop, TemplatesUse},
 }
 
 // May says whether an actor of this kind may do this at all.

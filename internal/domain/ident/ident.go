@@ -22,6 +22,9 @@ const (
 	Entry     = "ent"
 	Grant     = "grt"
 	Key       = "key"
+
+	Transaction = "txn"
+	Push        = "psh"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -12,6 +12,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
 	"github.com/inkan-auth/inkan/internal/domain/lifecycle"
 	"github.com/inkan-auth/inkan/internal/domain/token"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 )
 
 var update = flag.Bool("update", false, "write docs/lifecycle")
@@ -40,6 +41,10 @@ func TestLives(t *testing.T) {
 		t.Error(err)
 	}
 	golden(t, "enrolment", enrolment.Life.Matrix(enrolment.States, enrolment.Events))
+	if err := transaction.Life.Check(transaction.States, transaction.Events, transaction.Pending, transaction.Final); err != nil {
+		t.Error(err)
+	}
+	golden(t, "transaction", transaction.Life.Matrix(transaction.States, transaction.Events))
 }
 
 // May is a table of actors × actions; it is golden because a cell too many is a hole.

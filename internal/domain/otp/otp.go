@@ -17,7 +17,11 @@ func HOTP(h func() hash.Hash, key []byte, counter uint64, digits int) string {
 	binary.BigEndian.PutUint64(msg[:], counter)
 	mac := hmac.New(h, key)
 	mac.Write(msg[:])
-	sum := mac.Sum(nil)
+	return truncate(mac.Sum(nil), digits)
+}
+
+// truncate is RFC 4226, section 5.3: some digits out of a MAC.
+func truncate(sum []byte, digits int) string {
 	at := sum[len(sum)-1] & 0x0f
 	bin := binary.BigEndian.Uint32(sum[at:]) & 0x7fffffff
 	out := make([]byte, digits)
@@ -99,4 +103,18 @@ func wellFormed(code string, digits int) bool {
 		}
 	}
 	return true
+}
+
+// OCRASuite is the one suite of RFC 6287 that we use: eight digits over a question of 64 hexadecimal digits, without counter, time or PIN.
+const OCRASuite = "OCRA-1:HOTP-SHA256-8:QH64"
+
+// OCRA is the response of OCRASuite (RFC 6287, section 5) to a question of 32 bytes, which stands as 64 hexadecimal digits, padded with zeros to 128 bytes.
+func OCRA(key []byte, question [32]byte) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(OCRASuite))
+	mac.Write([]byte{0})
+	var q [128]byte
+	copy(q[:], question[:])
+	mac.Write(q[:])
+	return truncate(mac.Sum(nil), 8)
 }

@@ -1,7 +1,7 @@
 // Package password hashes passwords and says which new ones are taken.
 //
 // A stored password is a PHC string: argon2id over HMAC(pepper, password), so that a stolen table is worth nothing without the key file.
-// Imported hashes of other systems (argon2id, bcrypt, both without the pepper) are accepted and replaced at the next login.
+// Imported hashes of other systems (argon2id, bcrypt, both without the pepper) are accepted and replaced at the next right try.
 package password
 
 import (

@@ -51,6 +51,19 @@ type Policy struct {
 	PasswordFloor, ConfirmFloor int
 	// NoticeLife is how long a notice is worth delivering.
 	NoticeLife time.Duration
+	// TransactionAlways makes transaction authentication the rule for every token in use; otherwise each customer adds it (M-07).
+	TransactionAlways bool
+	// TransactionLife is how long a transaction waits for the customer (R-044: at most 5 min); ApprovalLife how long an approved one waits for the bank.
+	TransactionLife, ApprovalLife time.Duration
+	// OfflineTries are the tries of an offline code for one transaction; OfflineTriesPerDay those of one customer in 24 hours (PROTOCOL.md, Offline).
+	OfflineTries, OfflineTriesPerDay int
+	// WakesPerQuarter and WakesPerDay bound how often a phone is woken without an answer, in 15 minutes and in 24 hours.
+	WakesPerQuarter, WakesPerDay int
+	// PushLoopback allows push services on this machine: for the demo and for tests.
+	PushLoopback bool
+	// DecisionGrace is how long after an offline approval the signed decision is still taken.
+	DecisionGrace time.Duration
+
 	// ProofSkew is how far the time in a token's proof may be from ours.
 	ProofSkew time.Duration
 }
@@ -67,6 +80,7 @@ func Default() Policy {
 		TokenLife:   3 * 365 * 24 * time.Hour,
 		SessionIdle: 5 * time.Minute, SessionLife: time.Hour,
 		PasswordFloor: 8, ConfirmFloor: 8, NoticeLife: 7 * 24 * time.Hour, ProofSkew: 5 * time.Minute,
+		TransactionLife: 5 * time.Minute, ApprovalLife: 10 * time.Minute, OfflineTries: 3, OfflineTriesPerDay: 10, WakesPerQuarter: 5, WakesPerDay: 10, DecisionGrace: 30 * 24 * time.Hour,
 	}
 }
 
@@ -97,6 +111,11 @@ func (p Policy) Check() error {
 		bound("session_idle", p.SessionIdle > 0 && p.SessionIdle <= 5*time.Minute, "at most 5m (R-071)"),
 		bound("session_life", p.SessionLife >= p.SessionIdle && p.SessionLife <= 12*time.Hour, "between session_idle and 12h (R-071)"),
 		bound("password_floor", p.PasswordFloor >= 8, "at least 8 (R-002)"),
+		bound("transaction_life", p.TransactionLife >= 30*time.Second && p.TransactionLife <= 5*time.Minute, "between 30s and 5m (R-044)"),
+		bound("approval_life", p.ApprovalLife >= 30*time.Second && p.ApprovalLife <= 24*time.Hour, "between 30s and 24h"),
+		bound("offline_tries", p.OfflineTries > 0 && p.OfflineTries <= 3, "between 1 and 3"),
+		bound("offline_tries_per_day", p.OfflineTriesPerDay >= p.OfflineTries && p.OfflineTriesPerDay <= 10, "at least offline_tries and at most 10"),
+		bound("wakes", p.WakesPerQuarter > 0 && p.WakesPerQuarter <= 5 && p.WakesPerDay >= p.WakesPerQuarter && p.WakesPerDay <= 10, "at most 5 in a quarter of an hour and 10 in a day (R-047)"),
 		bound("confirm_floor", p.ConfirmFloor >= 8, "at least 8 (R-002)"),
 	)
 }

@@ -52,6 +52,23 @@ const (
 	StartBurnt          Kind = "start-burnt"          // Three wrong codes at the start of use.
 	AddressRefused      Kind = "address-refused"      // Not a mail address that can be written to.
 	MailTooSoon         Kind = "mail-too-soon"        // Values: retry_after.
+
+	TransactionNone        Kind = "transaction-none"         // Unknown, or somebody else's.
+	TransactionPending     Kind = "transaction-pending"      // The customer has one that waits already; values: id.
+	TransactionDecided     Kind = "transaction-decided"      // Another answer came first; values: state.
+	TransactionExpired     Kind = "transaction-expired"      // Its five minutes are over.
+	TransactionCancelled   Kind = "transaction-cancelled"    // The bank, or a stop, has withdrawn it.
+	TransactionNotApproved Kind = "transaction-not-approved" // Values: state.
+	TransactionConsumed    Kind = "transaction-consumed"     // A permit was given already, to another request.
+	TransactionLapsed      Kind = "transaction-lapsed"       // It was approved and not carried out in time.
+	TransactionAuthOff     Kind = "transaction-auth-off"     // The customer has not added transaction authentication.
+	TransfersStopped       Kind = "transfers-stopped"        // After a report; values: since.
+	FieldsRefused          Kind = "fields-refused"           // Values: field, reason.
+	PermitMismatch         Kind = "permit-mismatch"          // The order is not the one that was approved; values: field.
+	DecisionRefused        Kind = "decision-refused"         // A signature or hash of a decision does not hold.
+	OfflineWrong           Kind = "offline-wrong"            // Values: tries_left.
+	OfflineBlocked         Kind = "offline-blocked"          // Three wrong codes for this transaction, or ten in a day.
+	IdempotencyConflict    Kind = "idempotency-conflict"     // The same key with another request.
 )
 
 // Kinds is every kind, sorted; tests hold the tables of texts and statuses against it.
@@ -59,7 +76,9 @@ func Kinds() []Kind {
 	return slices.Sorted(slices.Values([]Kind{Malformed, NotFound, Forbidden, Conflict, Unavailable, Busy, Throttled, SessionOver, StepUp, BadClient,
 		LoginRefused, ConfirmRefused, PasswordRefused, FactorBlocked, PasswordWeak, ServiceStopped, OTPWrong, OTPUsed, OTPLocked, TokenExpired,
 		TokenNone, TokenInUse, ProofRefused, EnrolmentOpen, EnrolmentNone, WaitingTime, DownloadsUsedUp, RegistrationRefused, RegistrationBurnt,
-		StartRefused, StartBurnt, AddressRefused, MailTooSoon}))
+		StartRefused, StartBurnt, AddressRefused, MailTooSoon, TransactionNone, TransactionPending, TransactionDecided, TransactionExpired, TransactionCancelled,
+		TransactionNotApproved, TransactionConsumed, TransactionLapsed, TransactionAuthOff, TransfersStopped, FieldsRefused, PermitMismatch, DecisionRefused,
+		OfflineWrong, OfflineBlocked, IdempotencyConflict}))
 }
 
 // Values are the facts of a refusal that its sentence needs. Times are time.Time, counts int; a secret is never among them.

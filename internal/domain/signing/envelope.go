@@ -19,12 +19,23 @@ const (
 	TypCertificate  = "inkan-token-certificate+jws"
 	TypIssuerKey    = "inkan-issuer-key+jws"
 	TypProof        = "dpop+jwt"
+	TypTemplates    = "inkan-templates+jws"
+	TypOffer        = "inkan-offer+jws"
+	TypDecision     = "inkan-decision+jws"
+	TypOffline      = "inkan-offline+jws"
+	TypPermit       = "inkan-permit+jws"
 )
 
 // ErrSignature says that an envelope is not what it claims to be. It never says why: whoever sent it knows or must not.
 var ErrSignature = errors.New("signing: the signature does not hold")
 
 var b64 = base64.RawURLEncoding.Strict()
+
+// Hash is SHA-256 in base64url, as envelopes name one another.
+func Hash[T string | []byte](b T) string {
+	sum := sha256.Sum256([]byte(b))
+	return b64.EncodeToString(sum[:])
+}
 
 // Signer makes a raw 64-byte ES256 signature (RFC 7518, section 3.4) over the SHA-256 digest of a signing input.
 type Signer func(digest []byte) ([]byte, error)

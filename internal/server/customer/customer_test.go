@@ -357,6 +357,9 @@ func TestEveryRoute(t *testing.T) {
 			if b.status != http.StatusForbidden {
 				t.Errorf("POST %s with %v answers %d", path, head, b.status)
 			}
+			if said := h.server.Text.Sentence("ja", "forbidden.what"); !strings.Contains(b.body, said) || !strings.HasPrefix(b.head.Get("Content-Type"), "text/html") {
+				t.Errorf("POST %s with %v is answered without the page that says why:\n%s", path, head, b.body)
+			}
 		}
 		// With a session, without its form value or with another one.
 		b.login(id)

@@ -16,7 +16,7 @@ import (
 // gallery shows every page with made-up data, for designers, screenshots and tests. Nothing of any customer is read, and no form of it is taken.
 func (s *Server) gallery(w http.ResponseWriter, r *http.Request) {
 	if !s.Gallery {
-		s.fail(w, r, problem.New(problem.NotFound))
+		s.Fail(w, r, problem.New(problem.NotFound))
 		return
 	}
 	name := r.PathValue("page")
@@ -28,12 +28,12 @@ func (s *Server) gallery(w http.ResponseWriter, r *http.Request) {
 	}
 	v := s.view(w, r, strings.SplitN(name, "-", 2)[0])
 	if !s.invent(v, name) {
-		s.fail(w, r, problem.New(problem.NotFound))
+		s.Fail(w, r, problem.New(problem.NotFound))
 		return
 	}
 	v.Form = "gallery"
 	if err := s.pages.Render(w, http.StatusOK, v.Page, v); err != nil {
-		s.fail(w, r, err)
+		s.Fail(w, r, err)
 	}
 }
 

@@ -45,7 +45,7 @@ func open(t *testing.T) *house {
 	m.HandleFunc("GET /oidc/authorize/{id}", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "the bank waits: "+r.URL.RequestURI())
 	})
-	site := httptest.NewTLSServer(web.Observe(w.Config.Log, web.Harden(m, s.CSP())))
+	site := httptest.NewTLSServer(web.Observe(w.Config.Log, web.Harden(m, s.CSP(), s.Fail)))
 	t.Cleanup(site.Close)
 	return &house{w, s, site}
 }

@@ -20,7 +20,7 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	} else if err != nil && problem.KindOf(err) != problem.SessionOver {
-		s.fail(w, r, err)
+		s.Fail(w, r, err)
 		return
 	}
 	v := s.view(w, r, "login")
@@ -34,7 +34,7 @@ type loginData struct{ Smartphone bool }
 
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	if err := s.tryLogin(w, r); err != nil {
-		s.fail(w, r, err)
+		s.Fail(w, r, err)
 	}
 }
 
@@ -150,7 +150,7 @@ func (s *Server) showLogout(w http.ResponseWriter, r *http.Request) {
 	if on, err := web.SessionOf(r, s.Authority); err == nil {
 		v.On, v.Form = &on, on.CSRF
 	} else if problem.KindOf(err) != problem.SessionOver {
-		s.fail(w, r, err)
+		s.Fail(w, r, err)
 		return
 	}
 	s.write(w, r, http.StatusOK, v)
@@ -158,7 +158,7 @@ func (s *Server) showLogout(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	if err := s.endLogin(w, r); err != nil {
-		s.fail(w, r, err)
+		s.Fail(w, r, err)
 	}
 }
 

@@ -92,7 +92,7 @@ func (s *Server) Mount(m *http.ServeMux) {
 
 	m.HandleFunc("GET /gallery", s.gallery)
 	m.HandleFunc("GET /gallery/{page}", s.gallery)
-	m.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, problem.New(problem.NotFound)) })
+	m.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { s.Fail(w, r, problem.New(problem.NotFound)) })
 }
 
 // insider is a handler for a browser with a session.
@@ -103,7 +103,7 @@ type insider func(w http.ResponseWriter, r *http.Request, on authority.Session) 
 func (s *Server) inside(h insider, steps ...authority.Step) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.enter(w, r, h, steps); err != nil {
-			s.fail(w, r, err)
+			s.Fail(w, r, err)
 		}
 	})
 }
@@ -210,8 +210,8 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, err error) error {
 	return nil
 }
 
-// fail answers with a page that says what happened, what became of it and what to do. A session that is over leads to the log-in and from there back.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+// Fail answers with a page that says what happened, what became of it and what to do. A session that is over leads to the log-in and from there back.
+func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := web.AsProblem(r, s.Authority.Log, err)
 	if r.URL.Path == "/token/state" {
 		web.WriteProblem(w, r, s.Authority.Log, s.Text.Sentence, err)
@@ -300,7 +300,7 @@ func (s *Server) front(w http.ResponseWriter, r *http.Request) {
 // language remembers the customer's choice and goes back to the page where she made it.
 func (s *Server) language(w http.ResponseWriter, r *http.Request) {
 	if err := parse(r); err != nil {
-		s.fail(w, r, err)
+		s.Fail(w, r, err)
 		return
 	}
 	web.SetLang(w, r.PostFormValue("to"))

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
-	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/server/web"
 )
 
@@ -26,7 +25,10 @@ const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 's
 type Server struct {
 	Authority *authority.Authority
 	API       web.API
-	App       fs.FS // web/dist/tokenapp
+	App       fs.FS  // web/dist/tokenapp
+	PushKey   string // our public key towards push services; empty where nobody is woken
+
+	streams streams
 }
 
 // Mount lists all routes of this audience.
@@ -34,6 +36,11 @@ func (s *Server) Mount(m *http.ServeMux) error {
 	m.Handle("POST /v1/registrations", web.JSON(s.API, s.register))
 	m.Handle("GET /v1/time", web.JSON(s.API, s.time))
 	m.Handle("GET /v1/token", web.JSON(s.API, s.token))
+	m.Handle("GET /v1/transactions", web.JSON(s.API, s.transactions))
+	m.Handle("POST /v1/decisions", web.JSON(s.API, s.decide))
+	m.Handle("PUT /v1/push", web.JSON(s.API, s.setPush))
+	m.Handle("DELETE /v1/push", web.JSON(s.API, s.endPush))
+	m.HandleFunc("GET /v1/events", s.events)
 	return s.mountApp(m)
 }
 
@@ -82,13 +89,8 @@ type contract struct {
 }
 
 func (s *Server) token(r *http.Request, _ web.Nothing) (tokenAnswer, error) {
-	proofs := r.Header.Values("DPoP")
-	if len(proofs) != 1 {
-		return tokenAnswer{}, problem.New(problem.ProofRefused)
-	}
-	origin := s.Authority.Bank.TokenOrigin
-	t, err := s.Authority.ReadToken(r.Context(), proofs[0], r.Method, origin+r.URL.Path, nil)
-	return tokenAnswer{string(t.State), t.Expires.Format(time.RFC3339), t.Now.Format(time.RFC3339), origin,
+	t, err := s.Authority.ReadToken(r.Context(), s.proof(r, nil))
+	return tokenAnswer{string(t.State), t.Expires.Format(time.RFC3339), t.Now.Format(time.RFC3339), s.Authority.Bank.TokenOrigin,
 		contract{t.Contract.BankJA, t.Contract.BankEN, t.Contract.Account}}, err
 }
 

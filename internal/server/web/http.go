@@ -11,6 +11,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/problem"
 )
 
 // MaxBody is the largest body any door takes.
@@ -25,11 +27,11 @@ func RequestID(ctx context.Context) string {
 }
 
 // Harden puts the headers, limits and guards that every page needs in front of next. csp is the page's own content
-// security policy.
-func Harden(next http.Handler, csp string) http.Handler {
+// security policy; refuse is how this audience is told no: by a page in its language or by a problem document.
+func Harden(next http.Handler, csp string, refuse func(w http.ResponseWriter, r *http.Request, err error)) http.Handler {
 	cross := http.NewCrossOriginProtection()
-	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "this form was not sent from our own page", http.StatusForbidden)
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, r, problem.New(problem.Forbidden)) // as a form without its token: to the customer it is the same
 	}))
 	return Headers(cross.Handler(next), csp)
 }
@@ -73,6 +75,9 @@ func Headers(next http.Handler, csp string) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// Soon is a moment of the machine's own clock: for the deadlines of sockets, which do not follow the bank's time.
+func Soon(d time.Duration) time.Time { return time.Now().Add(d) }
 
 // Observe gives each request a name, writes one line for it when it ends, and turns a panic into an answer that says nothing. The route is logged and
 // not the path: paths carry the handles of logins under way, and whatever else a stranger or a slip put there.

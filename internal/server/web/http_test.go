@@ -153,7 +153,7 @@ func FuzzDecode(f *testing.F) {
 		r := httptest.NewRequestWithContext(t.Context(), "POST", "/", bytes.NewReader(b))
 		r.Header.Set("Content-Type", "application/json")
 		var got small
-		err := decode(r, &got)
+		_, err := decode(r, &got)
 		if err != nil {
 			if problem.KindOf(err) != problem.Malformed {
 				t.Fatalf("%q: %v", b, err)

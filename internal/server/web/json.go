@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -19,17 +20,23 @@ type API struct {
 	Sentence func(lang, key string) string
 }
 
+// Refuse answers a request that reaches no door.
+func (a API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	WriteProblem(w, r, a.Log, a.Sentence, err)
+}
+
 // JSON makes a door: it decodes strictly, calls, and writes the answer or the problem. Ans may implement StatusCoder to choose its status.
 func JSON[Req, Ans any](api API, f func(r *http.Request, req Req) (Ans, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var req Req
-		err := decode(r, &req)
+		body, err := decode(r, &req)
+		r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, body))
 		var ans Ans
 		if err == nil {
 			ans, err = f(r, req)
 		}
 		if err != nil {
-			WriteProblem(w, r, api.Log, api.Sentence, err)
+			api.Refuse(w, r, err)
 			return
 		}
 		status := http.StatusOK
@@ -42,6 +49,14 @@ func JSON[Req, Ans any](api API, f func(r *http.Request, req Req) (Ans, error)) 
 	})
 }
 
+type bodyKey struct{}
+
+// Body is the bytes that a JSON door has read, for a proof over them.
+func Body(r *http.Request) []byte {
+	b, _ := r.Context().Value(bodyKey{}).([]byte)
+	return b
+}
+
 // StatusCoder is an answer that chooses its status.
 type StatusCoder interface{ StatusCode() int }
 
@@ -49,26 +64,25 @@ type StatusCoder interface{ StatusCode() int }
 type Nothing struct{}
 
 // decode reads one JSON object strictly: right media type, valid UTF-8, no unknown members, no member twice, nothing behind it.
-func decode(r *http.Request, into any) error {
+func decode(r *http.Request, into any) (body []byte, err error) {
 	if _, none := into.(*Nothing); none {
-		return nil
+		return nil, nil
 	}
 	if m, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || m != "application/json" {
-		return problem.New(problem.Malformed)
+		return nil, problem.New(problem.Malformed)
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return problem.New(problem.Malformed)
+	if body, err = io.ReadAll(r.Body); err != nil {
+		return nil, problem.New(problem.Malformed)
 	}
 	if !utf8.Valid(body) || checkJSON(body) != nil { // encoding/json would put a replacement character in the place of what is not text
-		return problem.New(problem.Malformed)
+		return nil, problem.New(problem.Malformed)
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil || d.More() {
-		return problem.New(problem.Malformed)
+		return nil, problem.New(problem.Malformed)
 	}
-	return nil
+	return body, nil
 }
 
 // Limits of a JSON body.
@@ -127,5 +141,5 @@ func checkJSON(body []byte) error {
 
 // plainName says whether a member's name is spelt as all of ours are.
 func plainName(s string) bool {
-	return !strings.ContainsFunc(s, func(c rune) bool { return c != '_' && (c < 'a' || c > 'z') && (c < '0' || c > '9') })
+	return !strings.ContainsFunc(s, func(c rune) bool { return c != '_' && c != '.' && (c < 'a' || c > 'z') && (c < '0' || c > '9') })
 }

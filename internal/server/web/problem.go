@@ -48,6 +48,23 @@ var statuses = map[problem.Kind]int{
 	problem.StartBurnt:          http.StatusGone,
 	problem.AddressRefused:      http.StatusUnprocessableEntity,
 	problem.MailTooSoon:         http.StatusTooManyRequests,
+
+	problem.TransactionNone:        http.StatusNotFound,
+	problem.TransactionPending:     http.StatusConflict,
+	problem.TransactionDecided:     http.StatusConflict,
+	problem.TransactionExpired:     http.StatusGone,
+	problem.TransactionCancelled:   http.StatusGone,
+	problem.TransactionNotApproved: http.StatusConflict,
+	problem.TransactionConsumed:    http.StatusConflict,
+	problem.TransactionLapsed:      http.StatusGone,
+	problem.TransactionAuthOff:     http.StatusConflict,
+	problem.TransfersStopped:       http.StatusForbidden,
+	problem.FieldsRefused:          http.StatusUnprocessableEntity,
+	problem.PermitMismatch:         http.StatusForbidden,
+	problem.DecisionRefused:        http.StatusForbidden,
+	problem.OfflineWrong:           http.StatusForbidden,
+	problem.OfflineBlocked:         http.StatusForbidden,
+	problem.IdempotencyConflict:    http.StatusConflict,
 }
 
 // Status is the HTTP status of a kind.

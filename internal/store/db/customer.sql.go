@@ -59,26 +59,8 @@ func (q *Queries) AddressesOf(ctx context.Context, customer string) ([]Address, 
 	return items, nil
 }
 
-const correctAddress = `-- name: CorrectAddress :execrows
-UPDATE address SET mail = $2, state = 'usable', since = $3 WHERE id = $1
-`
-
-type CorrectAddressParams struct {
-	ID    string
-	Mail  string
-	Since int64
-}
-
-func (q *Queries) CorrectAddress(ctx context.Context, arg CorrectAddressParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, correctAddress, arg.ID, arg.Mail, arg.Since)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const customerByID = `-- name: CustomerByID :one
-SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version FROM customer WHERE id = $1
+SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at FROM customer WHERE id = $1
 `
 
 func (q *Queries) CustomerByID(ctx context.Context, id string) (Customer, error) {
@@ -102,12 +84,14 @@ func (q *Queries) CustomerByID(ctx context.Context, id string) (Customer, error)
 		&i.ReapplyAt,
 		&i.CreatedAt,
 		&i.Version,
+		&i.TransactionAuthAt,
+		&i.TransfersStoppedAt,
 	)
 	return i, err
 }
 
 const customerByLoginID = `-- name: CustomerByLoginID :one
-SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version FROM customer WHERE login_id = $1
+SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at FROM customer WHERE login_id = $1
 `
 
 func (q *Queries) CustomerByLoginID(ctx context.Context, loginID string) (Customer, error) {
@@ -131,12 +115,14 @@ func (q *Queries) CustomerByLoginID(ctx context.Context, loginID string) (Custom
 		&i.ReapplyAt,
 		&i.CreatedAt,
 		&i.Version,
+		&i.TransactionAuthAt,
+		&i.TransfersStoppedAt,
 	)
 	return i, err
 }
 
 const customerByRef = `-- name: CustomerByRef :one
-SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version FROM customer WHERE ref = $1
+SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at FROM customer WHERE ref = $1
 `
 
 func (q *Queries) CustomerByRef(ctx context.Context, ref string) (Customer, error) {
@@ -160,6 +146,8 @@ func (q *Queries) CustomerByRef(ctx context.Context, ref string) (Customer, erro
 		&i.ReapplyAt,
 		&i.CreatedAt,
 		&i.Version,
+		&i.TransactionAuthAt,
+		&i.TransfersStoppedAt,
 	)
 	return i, err
 }

@@ -302,39 +302,6 @@ func (q *Queries) InsertEnrolment(ctx context.Context, arg InsertEnrolmentParams
 	return err
 }
 
-const latestEnrolment = `-- name: LatestEnrolment :one
-SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version FROM enrolment WHERE customer = $1 ORDER BY ordered_at DESC, id DESC LIMIT 1
-`
-
-func (q *Queries) LatestEnrolment(ctx context.Context, customer string) (Enrolment, error) {
-	row := q.db.QueryRowContext(ctx, latestEnrolment, customer)
-	var i Enrolment
-	err := row.Scan(
-		&i.ID,
-		&i.Customer,
-		&i.State,
-		&i.Address,
-		&i.KeySealed,
-		&i.KeyTypedMac,
-		&i.KeySecretMac,
-		&i.KeyExpiresAt,
-		&i.NumberSealed,
-		&i.NumberMac,
-		&i.Tries,
-		&i.StartTries,
-		&i.OrderedAt,
-		&i.OrderedDevice,
-		&i.OrderedSource,
-		&i.ExpiresAt,
-		&i.EndedAt,
-		&i.Token,
-		&i.RequestHash,
-		&i.Answer,
-		&i.Version,
-	)
-	return i, err
-}
-
 const openEnrolment = `-- name: OpenEnrolment :one
 SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version FROM enrolment WHERE customer = $1 AND state IN ('ordered', 'registered')
 `

@@ -10,7 +10,7 @@ import (
 )
 
 const aPIClientByID = `-- name: APIClientByID :one
-SELECT id, secret_hash, scopes, created_at FROM api_client WHERE id = $1
+SELECT id, secret_hash, scopes, created_at, public_key FROM api_client WHERE id = $1
 `
 
 func (q *Queries) APIClientByID(ctx context.Context, id string) (ApiClient, error) {
@@ -21,6 +21,7 @@ func (q *Queries) APIClientByID(ctx context.Context, id string) (ApiClient, erro
 		&i.SecretHash,
 		&i.Scopes,
 		&i.CreatedAt,
+		&i.PublicKey,
 	)
 	return i, err
 }
@@ -47,40 +48,6 @@ func (q *Queries) AttemptOf(ctx context.Context, arg AttemptOfParams) (Attempt, 
 		&i.BlockedUntil,
 	)
 	return i, err
-}
-
-const attemptsOf = `-- name: AttemptsOf :many
-SELECT customer, factor, lane, tries, block, blocked_until FROM attempt WHERE customer = $1
-`
-
-func (q *Queries) AttemptsOf(ctx context.Context, customer string) ([]Attempt, error) {
-	rows, err := q.db.QueryContext(ctx, attemptsOf, customer)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Attempt
-	for rows.Next() {
-		var i Attempt
-		if err := rows.Scan(
-			&i.Customer,
-			&i.Factor,
-			&i.Lane,
-			&i.Tries,
-			&i.Block,
-			&i.BlockedUntil,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const clearTries = `-- name: ClearTries :exec
@@ -179,7 +146,7 @@ func (q *Queries) GiveBackTry(ctx context.Context, arg GiveBackTryParams) error 
 }
 
 const insertAPIClient = `-- name: InsertAPIClient :exec
-INSERT INTO api_client (id, secret_hash, scopes, created_at) VALUES ($1, $2, $3, $4)
+INSERT INTO api_client (id, secret_hash, scopes, created_at, public_key) VALUES ($1, $2, $3, $4, $5)
 `
 
 type InsertAPIClientParams struct {
@@ -187,6 +154,7 @@ type InsertAPIClientParams struct {
 	SecretHash []byte
 	Scopes     string
 	CreatedAt  int64
+	PublicKey  []byte
 }
 
 func (q *Queries) InsertAPIClient(ctx context.Context, arg InsertAPIClientParams) error {
@@ -195,6 +163,7 @@ func (q *Queries) InsertAPIClient(ctx context.Context, arg InsertAPIClientParams
 		arg.SecretHash,
 		arg.Scopes,
 		arg.CreatedAt,
+		arg.PublicKey,
 	)
 	return err
 }

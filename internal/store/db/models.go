@@ -17,6 +17,7 @@ type ApiClient struct {
 	SecretHash []byte
 	Scopes     string
 	CreatedAt  int64
+	PublicKey  []byte
 }
 
 type Attempt struct {
@@ -53,24 +54,32 @@ type Browser struct {
 	LastAt   int64
 }
 
+type Bundle struct {
+	Hash     string
+	Envelope string
+	Since    int64
+}
+
 type Customer struct {
-	ID              string
-	Ref             string
-	LoginID         string
-	Name            string
-	Kana            string
-	Branch          string
-	AccountType     string
-	AccountNumber   string
-	Phone           string
-	LoginPassword   string
-	LoginInitial    bool
-	ConfirmPassword string
-	ConfirmInitial  bool
-	State           string
-	ReapplyAt       int64
-	CreatedAt       int64
-	Version         int64
+	ID                 string
+	Ref                string
+	LoginID            string
+	Name               string
+	Kana               string
+	Branch             string
+	AccountType        string
+	AccountNumber      string
+	Phone              string
+	LoginPassword      string
+	LoginInitial       bool
+	ConfirmPassword    string
+	ConfirmInitial     bool
+	State              string
+	ReapplyAt          int64
+	CreatedAt          int64
+	Version            int64
+	TransactionAuthAt  int64
+	TransfersStoppedAt int64
 }
 
 type Enrolment struct {
@@ -101,6 +110,14 @@ type Fence struct {
 	ID        int64
 	NotBefore int64
 	Watermark int64
+}
+
+type Idempotency struct {
+	Client      string
+	ID          string
+	RequestHash []byte
+	Object      string
+	CreatedAt   int64
 }
 
 type Lease struct {
@@ -182,6 +199,12 @@ type Proof struct {
 	ExpiresAt int64
 }
 
+type Push struct {
+	Token  string
+	Sealed []byte
+	Since  int64
+}
+
 type Session struct {
 	Hash          []byte
 	ID            string
@@ -229,4 +252,29 @@ type Token struct {
 	ExpiresAt     int64
 	EndedAt       int64
 	Version       int64
+}
+
+type Txn struct {
+	ID            string
+	Customer      string
+	Client        string
+	State         string
+	DocumentHash  string
+	Offer         string
+	Bundle        string
+	CreatedAt     int64
+	ExpiresAt     int64
+	Token         string
+	Decision      string
+	Reason        string
+	Grade         string
+	Language      string
+	DecidedAt     int64
+	OfflineTries  int64
+	Offline       string
+	ApprovedUntil int64
+	Request       string
+	Permit        string
+	EndedAt       int64
+	ChangedAt     int64
 }

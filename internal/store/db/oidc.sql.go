@@ -69,17 +69,6 @@ func (q *Queries) ClientsToTell(ctx context.Context, session string) ([]ClientsT
 	return items, nil
 }
 
-const countOIDCRows = `-- name: CountOIDCRows :one
-SELECT (SELECT count(*) FROM oidc_request) + (SELECT count(*) FROM oidc_grant) + (SELECT count(*) FROM oidc_access) AS rows_kept
-`
-
-func (q *Queries) CountOIDCRows(ctx context.Context) (int32, error) {
-	row := q.db.QueryRowContext(ctx, countOIDCRows)
-	var rows_kept int32
-	err := row.Scan(&rows_kept)
-	return rows_kept, err
-}
-
 const deleteOldOIDCAccess = `-- name: DeleteOldOIDCAccess :exec
 DELETE FROM oidc_access WHERE expires_at < $1
 `
@@ -288,43 +277,6 @@ func (q *Queries) OIDCClientByID(ctx context.Context, id string) (OidcClient, er
 		&i.CreatedAt,
 	)
 	return i, err
-}
-
-const oIDCClients = `-- name: OIDCClients :many
-SELECT id, name, method, secret_hash, jwks, redirect_uris, post_logout_uris, logout_uri, created_at FROM oidc_client ORDER BY id
-`
-
-func (q *Queries) OIDCClients(ctx context.Context) ([]OidcClient, error) {
-	rows, err := q.db.QueryContext(ctx, oIDCClients)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []OidcClient
-	for rows.Next() {
-		var i OidcClient
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.Method,
-			&i.SecretHash,
-			&i.Jwks,
-			&i.RedirectUris,
-			&i.PostLogoutUris,
-			&i.LogoutUri,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const oIDCGrantByCode = `-- name: OIDCGrantByCode :one

@@ -9,22 +9,6 @@ import (
 	"context"
 )
 
-const countEntries = `-- name: CountEntries :one
-SELECT count(*) FROM audit_entry WHERE action = $1 AND outcome = $2
-`
-
-type CountEntriesParams struct {
-	Action  string
-	Outcome string
-}
-
-func (q *Queries) CountEntries(ctx context.Context, arg CountEntriesParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countEntries, arg.Action, arg.Outcome)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const dueOutbox = `-- name: DueOutbox :many
 SELECT id, customer, topic, address, sealed, state, created_at, due_at, expires_at, lease_until, tries, ended_at, reason FROM outbox WHERE state = 'waiting' AND due_at <= $1 AND lease_until <= $1 ORDER BY due_at, id LIMIT $2
 `

@@ -41,6 +41,3 @@ SELECT * FROM address WHERE id = $1;
 
 -- name: SetAddressState :execrows
 UPDATE address SET state = $2 WHERE id = $1 AND state <> $2;
-
--- name: CorrectAddress :execrows
-UPDATE address SET mail = $2, state = 'usable', since = $3 WHERE id = $1;

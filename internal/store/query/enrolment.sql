@@ -9,9 +9,6 @@ SELECT * FROM enrolment WHERE id = $1;
 -- name: OpenEnrolment :one
 SELECT * FROM enrolment WHERE customer = $1 AND state IN ('ordered', 'registered');
 
--- name: LatestEnrolment :one
-SELECT * FROM enrolment WHERE customer = $1 ORDER BY ordered_at DESC, id DESC LIMIT 1;
-
 -- name: EnrolmentByNumber :one
 SELECT * FROM enrolment WHERE number_mac = $1 AND state = 'ordered';
 

@@ -17,9 +17,6 @@ RETURNING tries, blocked_until;
 -- name: AttemptOf :one
 SELECT * FROM attempt WHERE customer = $1 AND factor = $2 AND lane = $3;
 
--- name: AttemptsOf :many
-SELECT * FROM attempt WHERE customer = $1;
-
 -- name: ClearTries :exec
 UPDATE attempt SET tries = 0, block = 0, blocked_until = 0 WHERE customer = $1 AND factor = $2 AND lane = $3;
 
@@ -65,7 +62,7 @@ ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until_at = excluded.unt
 WHERE lease.owner = excluded.owner OR lease.until_at <= CAST(sqlc.arg(now) AS BIGINT);
 
 -- name: InsertAPIClient :exec
-INSERT INTO api_client (id, secret_hash, scopes, created_at) VALUES ($1, $2, $3, $4);
+INSERT INTO api_client (id, secret_hash, scopes, created_at, public_key) VALUES ($1, $2, $3, $4, $5);
 
 -- name: APIClientByID :one
 SELECT * FROM api_client WHERE id = $1;

@@ -4,9 +4,6 @@ INSERT INTO oidc_client (id, name, method, secret_hash, jwks, redirect_uris, pos
 -- name: OIDCClientByID :one
 SELECT * FROM oidc_client WHERE id = $1;
 
--- name: OIDCClients :many
-SELECT * FROM oidc_client ORDER BY id;
-
 -- name: InsertOIDCRequest :execrows
 INSERT INTO oidc_request (hash, kind, pushed_hash, client, state, data, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (hash) DO NOTHING;
@@ -66,6 +63,3 @@ INSERT INTO oidc_key (id, sealed, public, created_at, retired_at) VALUES ($1, $2
 
 -- name: OIDCKeys :many
 SELECT * FROM oidc_key WHERE retired_at = 0 OR retired_at > $1 ORDER BY created_at DESC, id DESC;
-
--- name: CountOIDCRows :one
-SELECT (SELECT count(*) FROM oidc_request) + (SELECT count(*) FROM oidc_grant) + (SELECT count(*) FROM oidc_access) AS rows_kept;

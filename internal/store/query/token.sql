@@ -18,9 +18,6 @@ SELECT t.id, t.customer, t.state, t.otp_key, t.digits, t.step_seconds, t.last_st
 FROM token t LEFT JOIN attempt a ON a.customer = t.customer AND a.factor = $2 AND a.lane = ''
 WHERE t.customer = $1 AND t.state IN ('active', 'suspended', 'locked', 'expired');
 
--- name: TokensOf :many
-SELECT * FROM token WHERE customer = $1 ORDER BY registered_at DESC, id DESC;
-
 -- name: DownloadsSince :one
 SELECT count(*) FROM token WHERE customer = $1 AND registered_at > $2;
 

@@ -1,0 +1,589 @@
+package authority
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/signing"
+	"github.com/inkan-auth/inkan/internal/domain/token"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+// Transaction is a transaction as the bank's system that made it may see it.
+type Transaction struct {
+	ID, Customer                   string // Customer is the bank's own reference
+	State                          transaction.State
+	Document                       transaction.Document
+	DisplayJA, DisplayEN           string // what the app shows, letter by letter
+	Offer, QR                      string
+	Created, Expires               time.Time
+	Decided, ApprovedUntil, Ended  time.Time
+	Grade                          transaction.Grade
+	Reason                         string
+	Permit                         string
+	customerID, token, bundle, who string
+}
+
+// NewTransaction is what the bank wants confirmed.
+type NewTransaction struct {
+	Ref, Template, Currency string
+	Fields                  map[string]string
+}
+
+// Execution is what the bank's executor is about to carry out, read from its own books and not from what it asked for.
+type Execution struct {
+	Request                 string // its own identifier, which makes a repeated call the same call
+	Ref, Template, Currency string
+	Fields                  map[string]string
+}
+
+// keyForm is the form of idempotency keys and of an executor's request identifiers.
+var keyForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// useTemplates reads the bundle that the keys bring and keeps it: evidence needs it when later ones have long been in use.
+func (a *Authority) useTemplates(ctx context.Context) error {
+	envelope := a.Keys.Templates()
+	if envelope == "" {
+		return nil // no bundle, no transactions; every other room is open
+	}
+	b, err := transaction.ParseTemplates(envelope, a.Keys.Issuer().RootThumbprint)
+	if err != nil {
+		return err
+	}
+	if b.Issuer != a.Bank.TokenOrigin {
+		return errors.New("the templates were signed for the origin " + b.Issuer + ", not for " + a.Bank.TokenOrigin)
+	}
+	a.templates = b
+	a.bundles.Store(b.Hash, b)
+	if _, err := a.Store.Reader().BundleByHash(ctx, b.Hash); !errors.Is(err, store.ErrNone) {
+		return err
+	}
+	return a.do(ctx, audit.Actor{Kind: audit.Server}, audit.TemplatesUse, func(ctx context.Context, d *deed) error {
+		d.on("", "")
+		d.detail = map[string]string{"version": b.Version, "hash": b.Hash}
+		return d.InsertBundle(ctx, db.InsertBundleParams{Hash: b.Hash, Envelope: envelope, Since: store.Micros(d.now)})
+	})
+}
+
+// bundle finds a version of the templates, now in use or long gone.
+func (a *Authority) bundle(ctx context.Context, q *db.Queries, hash string) (*transaction.Bundle, error) {
+	if b, ok := a.bundles.Load(hash); ok {
+		return b.(*transaction.Bundle), nil
+	}
+	row, err := q.BundleByHash(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	b, err := transaction.ParseTemplates(row.Envelope, a.Keys.Issuer().RootThumbprint)
+	if err == nil {
+		a.bundles.Store(hash, b)
+	}
+	return b, err
+}
+
+// transactionOf gives a row as the bank may see it.
+func (a *Authority) transactionOf(ctx context.Context, q *db.Queries, row db.Txn, now time.Time) (Transaction, error) {
+	b, err := a.bundle(ctx, q, row.Bundle)
+	if err != nil {
+		return Transaction{}, err
+	}
+	offer, err := signing.Parse(signing.TypOffer, row.Offer)
+	if err != nil {
+		return Transaction{}, err
+	}
+	doc, err := transaction.ParseDocument(offer.Payload, b)
+	if err != nil {
+		return Transaction{}, err
+	}
+	c, err := q.CustomerByID(ctx, row.Customer)
+	if err != nil {
+		return Transaction{}, err
+	}
+	t := Transaction{ID: row.ID, Customer: c.Ref, Document: doc, DisplayJA: b.Render(doc, "ja"), DisplayEN: b.Render(doc, "en"), Offer: row.Offer, Created: store.Time(row.CreatedAt),
+		Expires: store.Time(row.ExpiresAt), Decided: store.Time(row.DecidedAt), ApprovedUntil: store.Time(row.ApprovedUntil), Ended: store.Time(row.EndedAt), Grade: transaction.Grade(row.Grade),
+		Reason: row.Reason, Permit: row.Permit, customerID: row.Customer, token: row.Token, bundle: row.Bundle, who: row.Client}
+	t.State = stateOf(row, now)
+	if t.State == transaction.Pending {
+		t.QR, err = transaction.QR(row.Offer)
+	}
+	return t, err
+}
+
+func stateOf(row db.Txn, now time.Time) transaction.State {
+	return transaction.ShownState(transaction.State(row.State), store.Time(row.ExpiresAt), store.Time(row.ApprovedUntil), now)
+}
+
+// requestHash is what makes two requests under one idempotency key the same.
+func requestHash(parts ...string) []byte {
+	h := sha256.New()
+	for _, p := range parts {
+		s := sha256.Sum256([]byte(p))
+		h.Write(s[:])
+	}
+	return h.Sum(nil)
+}
+
+// once finds what the same request has led to before; it refuses the same key with another request (R-099).
+func (d *deed) once(ctx context.Context, key string, hash []byte) (object string, err error) {
+	if !keyForm.MatchString(key) {
+		return "", problem.New(problem.Malformed, "field", "Idempotency-Key")
+	}
+	row, err := d.FindIdempotency(ctx, db.FindIdempotencyParams{Client: d.by.ID, ID: key})
+	switch {
+	case errors.Is(err, store.ErrNone):
+		return "", nil
+	case err != nil:
+		return "", err
+	case !bytes.Equal(row.RequestHash, hash):
+		return "", problem.New(problem.IdempotencyConflict)
+	}
+	return row.Object, nil
+}
+
+// CreateTransaction asks the customer for a confirmation. The document that she will be shown, and that alone can be carried out later, is made here and never again.
+// The same key with the same request gives the same transaction.
+func (a *Authority) CreateTransaction(ctx context.Context, by audit.Actor, key string, n NewTransaction) (out Transaction, err error) {
+	if a.templates == nil {
+		return out, problem.New(problem.Unavailable)
+	}
+	tmpl, ok := a.templates.Template(n.Template)
+	if !ok {
+		return out, problem.New(problem.FieldsRefused, "field", "template", "reason", "unknown")
+	}
+	fields, err := a.templates.Arrange(tmpl, n.Fields)
+	if err != nil {
+		return out, fieldsRefused(err)
+	}
+	if len(n.Currency) != 3 || strings.Trim(n.Currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return out, problem.New(problem.FieldsRefused, "field", "currency", "reason", "form")
+	}
+	hash := requestHash(n.Ref, n.Template, n.Currency, strings.Join(slices.Sorted(pairs(n.Fields)), "\x00"))
+	var row db.Txn
+	err = a.do(ctx, by, audit.TransactionCreate, func(ctx context.Context, d *deed) error {
+		object, err := d.once(ctx, key, hash)
+		if err != nil {
+			return err
+		}
+		if object != "" {
+			row, err = d.TxnByID(ctx, object)
+			d.on(row.Customer, object)
+			return err
+		}
+		c, t, err := d.payer(ctx, n.Ref)
+		if err != nil {
+			return err
+		}
+		if err := d.freePending(ctx, c.ID); err != nil {
+			return err
+		}
+		doc := transaction.Document{ID: a.newID(ident.Transaction, d.now), Issuer: a.Bank.TokenOrigin, Audience: by.ID, Customer: a.pairwise(c.ID), Nonce: [16]byte(a.random(16)),
+			Template: tmpl.Name, TemplateVersion: tmpl.Version, Bundle: a.templates.Hash, Currency: n.Currency, Fields: fields, Issued: d.now, Expires: d.now.Add(a.Policy.TransactionLife).Truncate(time.Second)}
+		d.on(c.ID, doc.ID)
+		d.detail = map[string]string{"template": tmpl.Name}
+		payload, err := doc.Bytes()
+		if err != nil {
+			return problem.New(problem.FieldsRefused, "field", "fields", "reason", "length")
+		}
+		offer, err := signing.Seal(signing.TypOffer, a.Keys.Issuer().Kid, nil, payload, a.Keys.SignIssuer)
+		if err != nil {
+			return err
+		}
+		err = errors.Join(
+			d.InsertTxn(ctx, db.InsertTxnParams{ID: doc.ID, Customer: c.ID, Client: by.ID, DocumentHash: signing.Hash(payload), Offer: offer, Bundle: a.templates.Hash, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(doc.Expires)}),
+			d.InsertIdempotency(ctx, db.InsertIdempotencyParams{Client: by.ID, ID: key, RequestHash: hash, Object: doc.ID, CreatedAt: store.Micros(d.now)}),
+			d.wake(ctx, c.ID, t, doc))
+		if err != nil {
+			return err
+		}
+		row, err = d.TxnByID(ctx, doc.ID)
+		return err
+	})
+	if err != nil {
+		return out, err
+	}
+	a.tell(row.ID, row.Customer)
+	return a.transactionOf(ctx, a.Store.Reader(), row, a.Now())
+}
+
+func pairs(m map[string]string) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k, v := range maps.All(m) {
+			if !yield(k + "\x01" + v) {
+				return
+			}
+		}
+	}
+}
+
+func fieldsRefused(err error) error {
+	var f *transaction.FieldError
+	if errors.As(err, &f) {
+		return problem.New(problem.FieldsRefused, "field", f.Field, "reason", f.Reason)
+	}
+	return err
+}
+
+// payer finds the customer of a transaction and her token in use, or says why none can be asked.
+func (d *deed) payer(ctx context.Context, ref string) (c db.Customer, t token.Token, err error) {
+	if c, err = d.CustomerByRef(ctx, ref); errors.Is(err, store.ErrNone) {
+		return c, t, problem.New(problem.NotFound)
+	} else if err != nil {
+		return c, t, err
+	}
+	d.on(c.ID, "")
+	if c.State != "active" {
+		return c, t, problem.New(problem.ServiceStopped)
+	}
+	if c.TransfersStoppedAt > 0 {
+		return c, t, problem.New(problem.TransfersStopped, "since", store.Time(c.TransfersStoppedAt))
+	}
+	row, err := d.CurrentToken(ctx, c.ID)
+	if errors.Is(err, store.ErrNone) {
+		return c, t, problem.New(problem.TokenNone)
+	}
+	if err != nil {
+		return c, t, err
+	}
+	t = store.Token(row)
+	switch t.ShownState(d.now) {
+	case token.Active:
+	case token.Expired:
+		return c, t, problem.New(problem.TokenExpired, "expired", t.Expires)
+	case token.Locked:
+		return c, t, problem.New(problem.OTPLocked)
+	default:
+		return c, t, problem.New(problem.TokenNone)
+	}
+	if c.TransactionAuthAt == 0 && !d.a.Policy.TransactionAlways {
+		return c, t, problem.New(problem.TransactionAuthOff)
+	}
+	return c, t, nil
+}
+
+// freePending makes room for a new transaction: one whose time is over is written down as expired. One that still waits is in the way (R-047).
+func (d *deed) freePending(ctx context.Context, customerID string) error {
+	row, err := d.PendingTxn(ctx, customerID)
+	if errors.Is(err, store.ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if stateOf(row, d.now) == transaction.Pending {
+		values := []any{}
+		if row.Client == d.by.ID { // another system's transaction is nobody else's business
+			values = append(values, "id", row.ID)
+		}
+		return problem.New(problem.TransactionPending, values...)
+	}
+	return errors.Join(d.endTxn(ctx, row.ID, transaction.Pending, transaction.Expire), d.also(ctx, audit.TransactionExpire, row.ID))
+}
+
+func (d *deed) endTxn(ctx context.Context, id string, from transaction.State, on transaction.Event) error {
+	to, ok := transaction.Life.Next(from, on)
+	if !ok {
+		return problem.New(problem.Conflict)
+	}
+	return store.Must(d.EndTxn(ctx, db.EndTxnParams{ID: id, State: string(to), EndedAt: store.Micros(d.now), State_2: string(from)}))
+}
+
+// cancelOpen withdraws what waits for a customer or for the bank, because nothing may go on: a report, a stop, a lock, the end of a token.
+func (d *deed) cancelOpen(ctx context.Context, customerID string) error {
+	open, err := d.OpenTxns(ctx, customerID)
+	if err != nil {
+		return err
+	}
+	for _, row := range open {
+		on, action := transaction.Cancel, audit.TransactionCancel
+		switch stateOf(row, d.now) { // what had run out before is not withdrawn now
+		case transaction.Expired:
+			on, action = transaction.Expire, audit.TransactionExpire
+		case transaction.Lapsed:
+			on, action = transaction.Lapse, audit.TransactionLapse
+		}
+		if err := errors.Join(d.endTxn(ctx, row.ID, transaction.State(row.State), on), d.also(ctx, action, row.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// own finds a transaction of the bank's system that asks. Somebody else's is not there.
+func own(ctx context.Context, q *db.Queries, by audit.Actor, id string) (db.Txn, error) {
+	if ident.Check(ident.Transaction, id) != nil {
+		return db.Txn{}, problem.New(problem.TransactionNone)
+	}
+	row, err := q.TxnByID(ctx, id)
+	if errors.Is(err, store.ErrNone) || err == nil && row.Client != by.ID {
+		return db.Txn{}, problem.New(problem.TransactionNone)
+	}
+	return row, err
+}
+
+// ReadTransaction shows a transaction to the system of the bank that made it.
+func (a *Authority) ReadTransaction(ctx context.Context, by audit.Actor, id string) (Transaction, error) {
+	now, err := a.moment()
+	if err != nil {
+		return Transaction{}, err
+	}
+	row, err := own(ctx, a.Store.Reader(), by, id)
+	if err != nil {
+		return Transaction{}, err
+	}
+	return a.transactionOf(ctx, a.Store.Reader(), row, now)
+}
+
+// lookAgain is how often a waiting call looks by itself: another node may have taken the answer, and time ends transactions without anybody's doing.
+const lookAgain = time.Second
+
+// WaitTransaction answers as soon as a transaction is in another state than the given one, or after the longest time, with the transaction as it then is.
+func (a *Authority) WaitTransaction(ctx context.Context, by audit.Actor, id string, state transaction.State, longest time.Duration) (Transaction, error) {
+	changed := make(chan struct{}, 1)
+	defer a.Watch(id, func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})()
+	end := time.NewTimer(longest)
+	defer end.Stop()
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for {
+		t, err := a.ReadTransaction(ctx, by, id)
+		if err != nil || t.State != state {
+			return t, err
+		}
+		select {
+		case <-changed:
+		case <-tick.C:
+		case <-end.C:
+			return t, nil
+		case <-ctx.Done():
+			return t, ctx.Err()
+		}
+	}
+}
+
+// decided is the refusal for a transaction that can no longer be answered.
+func decided(s transaction.State) error {
+	switch s {
+	case transaction.Expired:
+		return problem.New(problem.TransactionExpired)
+	case transaction.Cancelled:
+		return problem.New(problem.TransactionCancelled)
+	}
+	return problem.New(problem.TransactionDecided, "state", string(s))
+}
+
+// CancelTransaction withdraws a transaction that the customer has not answered, or that was approved and is not to be carried out. Withdrawing twice is once.
+func (a *Authority) CancelTransaction(ctx context.Context, by audit.Actor, id string) (out Transaction, err error) {
+	var row db.Txn
+	err = a.do(ctx, by, audit.TransactionCancel, func(ctx context.Context, d *deed) (err error) {
+		if row, err = own(ctx, d.Queries, by, id); err != nil {
+			return err
+		}
+		d.on(row.Customer, id)
+		switch s := stateOf(row, d.now); s {
+		case transaction.Cancelled:
+			return nil
+		case transaction.Pending, transaction.Approved:
+			return d.endTxn(ctx, id, s, transaction.Cancel)
+		default:
+			return decided(s)
+		}
+	})
+	if err != nil {
+		return out, err
+	}
+	a.tell(row.ID, row.Customer)
+	return a.ReadTransaction(ctx, by, id)
+}
+
+// ConsumeTransaction gives the bank's executor the permit for what was approved, if that is exactly what it is about to carry out: once, and the same permit again to the
+// same request. Anything else is refused and raises an alarm, because then somebody has altered an order between the approval and here.
+func (a *Authority) ConsumeTransaction(ctx context.Context, by audit.Actor, id string, e Execution) (out Transaction, err error) {
+	if !keyForm.MatchString(e.Request) {
+		return out, problem.New(problem.Malformed, "field", "request")
+	}
+	var row db.Txn
+	err = a.do(ctx, by, audit.TransactionConsume, func(ctx context.Context, d *deed) error {
+		var err error
+		if row, err = own(ctx, d.Queries, by, id); err != nil {
+			return err
+		}
+		d.on(row.Customer, id)
+		t, err := a.transactionOf(ctx, d.Queries, row, d.now)
+		if err != nil {
+			return err
+		}
+		if differs := a.differs(t, e); differs != "" {
+			d.detail = map[string]string{"field": differs, "state": string(t.State)}
+			return errors.Join(d.also(ctx, audit.TransactionAlarm, id), d.refuse(problem.New(problem.PermitMismatch, "field", differs)))
+		}
+		switch t.State {
+		case transaction.Approved:
+		case transaction.Consumed:
+			if row.Request == e.Request {
+				return nil
+			}
+			return problem.New(problem.TransactionConsumed)
+		case transaction.Lapsed:
+			return problem.New(problem.TransactionLapsed)
+		default:
+			return problem.New(problem.TransactionNotApproved, "state", string(t.State))
+		}
+		decision := ""
+		if row.Decision != "" {
+			decision = signing.Hash(row.Decision)
+		}
+		permit, err := transaction.MakePermit(transaction.Permit{Transaction: id, Document: row.DocumentHash, Decision: decision, Grade: t.Grade, Audience: by.ID, Customer: t.Customer,
+			Order: transaction.Order{Template: t.Document.Template, Currency: t.Document.Currency, Fields: t.Document.Fields}, Request: e.Request, Time: d.now}, a.Keys.Issuer().Kid, a.Keys.SignIssuer)
+		if err != nil {
+			return err
+		}
+		did, err := store.Once(d.ConsumeTxn(ctx, db.ConsumeTxnParams{ID: id, Request: e.Request, Permit: permit, Now: store.Micros(d.now)}))
+		if err != nil {
+			return err
+		}
+		if !did { // between reading and writing it was withdrawn, carried out or stopped
+			return problem.New(problem.Conflict)
+		}
+		d.detail = map[string]string{"grade": string(t.Grade)}
+		return nil
+	})
+	if err != nil {
+		return out, err
+	}
+	a.tell(row.ID, row.Customer)
+	return a.ReadTransaction(ctx, by, id)
+}
+
+// differs names what an execution has otherwise than the document that was approved.
+func (a *Authority) differs(t Transaction, e Execution) string {
+	if e.Ref != t.Customer {
+		return "customer"
+	}
+	b, ok := a.bundles.Load(t.bundle)
+	if !ok {
+		return "template"
+	}
+	tmpl, ok := b.(*transaction.Bundle).Template(e.Template)
+	if !ok {
+		return "template"
+	}
+	fields, err := b.(*transaction.Bundle).Arrange(tmpl, e.Fields)
+	if err != nil {
+		var f *transaction.FieldError
+		if errors.As(err, &f) {
+			return f.Field
+		}
+		return "fields"
+	}
+	shown := transaction.Order{Template: t.Document.Template, Currency: t.Document.Currency, Fields: t.Document.Fields}
+	return shown.Differs(transaction.Order{Template: e.Template, Currency: e.Currency, Fields: fields})
+}
+
+// Evidence is the file that proves, without us, what the customer saw and answered. A transaction that nobody answered has evidence of the offer alone.
+func (a *Authority) Evidence(ctx context.Context, by audit.Actor, id string) (transaction.Evidence, error) {
+	row, err := own(ctx, a.Store.Reader(), by, id)
+	if err != nil {
+		return transaction.Evidence{}, err
+	}
+	b, err := a.bundle(ctx, a.Store.Reader(), row.Bundle)
+	if err != nil {
+		return transaction.Evidence{}, err
+	}
+	e := transaction.Evidence{Version: "1", Offer: row.Offer, Decision: row.Decision, Offline: row.Offline, Permit: row.Permit, IssuerKey: a.Keys.Issuer().Envelope, Templates: b.Envelope, DeviceKey: map[string]string{}}
+	if row.Token == "" {
+		return e, nil
+	}
+	t, err := a.Store.Reader().TokenByID(ctx, row.Token)
+	if err != nil {
+		return e, err
+	}
+	e.Certificate = t.Certificate
+	for n, v := range signing.JWK(t.SigningKey).Object() {
+		e.DeviceKey[n], _ = v.(string) // a key's members are strings
+	}
+	return e, nil
+}
+
+// TransactionAuth says how a customer's transactions are confirmed.
+type TransactionAuth struct {
+	Required bool // they must be approved in the app
+	InUse    bool // and they can be: she has a token in use
+	Stopped  bool // after a report nothing is carried out
+}
+
+// TransactionAuthOf tells a system of the bank how a customer's transactions are confirmed. It is the server that decides, not the page (R-049).
+func (a *Authority) TransactionAuthOf(ctx context.Context, ref string) (TransactionAuth, error) {
+	now, err := a.moment()
+	if err != nil {
+		return TransactionAuth{}, err
+	}
+	c, err := a.Store.Reader().CustomerByRef(ctx, ref)
+	if errors.Is(err, store.ErrNone) {
+		return TransactionAuth{}, problem.New(problem.NotFound)
+	}
+	if err != nil {
+		return TransactionAuth{}, err
+	}
+	out := TransactionAuth{Stopped: c.TransfersStoppedAt > 0 || c.State != "active", Required: c.TransactionAuthAt > 0 || a.Policy.TransactionAlways}
+	row, err := a.Store.Reader().CurrentToken(ctx, c.ID)
+	if errors.Is(err, store.ErrNone) {
+		return out, nil
+	}
+	out.InUse = out.Required && store.Token(row).ShownState(now) == token.Active
+	return out, err
+}
+
+// AddTransactionAuth adds transaction authentication to the token in use, with a one-time password of it (M-07). It cannot be taken away again while the token is in use:
+// whoever sits in the customer's session must not be able to.
+func (a *Authority) AddTransactionAuth(ctx context.Context, s Session, code string) error {
+	if !s.Full || !slices.Contains(s.AMR, "otp") {
+		return problem.New(problem.StepUp)
+	}
+	return a.do(ctx, s.Actor(), audit.TransactionAuthAdd, func(ctx context.Context, d *deed) error {
+		d.on(s.Customer, "")
+		if ok, err := d.spendOTP(ctx, s.Customer, code); err != nil || !ok {
+			return err
+		}
+		added, err := store.Once(d.SetTransactionAuth(ctx, db.SetTransactionAuthParams{ID: s.Customer, TransactionAuthAt: store.Micros(d.now)}))
+		if err != nil || !added { // added already, by a second click
+			return err
+		}
+		return d.tellAll(ctx, s.Customer, "transaction_auth_added", nil)
+	})
+}
+
+// ResumeTransfers is the road back after a report: the operator's act until the console's case of two persons stands.
+func (a *Authority) ResumeTransfers(ctx context.Context, ref string) error {
+	return a.do(ctx, audit.Actor{Kind: audit.Operator}, audit.TransfersResume, func(ctx context.Context, d *deed) error {
+		c, err := d.CustomerByRef(ctx, ref)
+		if errors.Is(err, store.ErrNone) {
+			return problem.New(problem.NotFound)
+		}
+		if err != nil {
+			return err
+		}
+		d.on(c.ID, "")
+		resumed, err := store.Once(d.Queries.ResumeTransfers(ctx, c.ID))
+		if err != nil || !resumed {
+			return err
+		}
+		return d.tellAll(ctx, c.ID, "transfers_resumed", nil)
+	})
+}

@@ -1,0 +1,204 @@
+package transaction
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/signing"
+)
+
+// Evidence is one transaction with all that is needed to verify it years later, without a database and without a network. Members that do not exist are empty.
+type Evidence struct {
+	Version     string            `json:"v"`
+	Offer       string            `json:"offer"`
+	Decision    string            `json:"decision"`
+	Offline     string            `json:"offline"`
+	Permit      string            `json:"permit"`
+	Certificate string            `json:"certificate"`
+	DeviceKey   map[string]string `json:"device_key"`
+	IssuerKey   string            `json:"issuer_key"`
+	Templates   string            `json:"templates"`
+}
+
+// maxEvidence is the longest evidence file, in bytes.
+const maxEvidence = 256 << 10
+
+// ErrEvidence says that a file is not evidence of the form of docs/protocol.md.
+var ErrEvidence = errors.New("transaction: not an evidence file")
+
+// ParseEvidence reads an evidence file; nothing of it has been verified yet.
+func ParseEvidence(file []byte) (Evidence, error) {
+	var e Evidence
+	if len(file) > maxEvidence {
+		return e, fmt.Errorf("%w: longer than %d bytes", ErrEvidence, maxEvidence)
+	}
+	d := json.NewDecoder(bytes.NewReader(file))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&e); err != nil || d.InputOffset() != int64(len(bytes.TrimRight(file, " \t\r\n"))) || e.Version != "1" {
+		return e, ErrEvidence
+	}
+	return e, nil
+}
+
+// Break is a part of an evidence file that does not hold, with the reason in words.
+type Break struct {
+	Part string // offer, decision, offline, permit, certificate, device_key, issuer_key or templates
+	Why  string
+}
+
+// Error names the part.
+func (b *Break) Error() string { return b.Part + ": " + b.Why }
+
+// Findings are what the evidence proves.
+type Findings struct {
+	Root      string // thumbprint of the issuer root: the one thing that must be known from elsewhere
+	Issuer    string
+	Document  Document
+	Grade     Grade
+	Shown     string // the rendering in the language of the decision; of the document in Japanese where nobody decided
+	Language  string
+	Decision  *Decision
+	Offline   *Offline
+	Permit    *Permit
+	Token     signing.Certificate
+	DeviceKey string // thumbprint
+}
+
+// Verify checks every signature and every hash of the evidence. root is the thumbprint of the issuer root, or empty to take the one that the file brings:
+// then the caller must compare Findings.Root with what the bank has published. The error is a *Break.
+func (e Evidence) Verify(root string) (Findings, error) {
+	var f Findings
+	broken := func(part, why string) (Findings, error) { return f, &Break{part, why} }
+	offer, err := signing.Parse(signing.TypOffer, e.Offer)
+	if err != nil {
+		return broken("offer", "it is not an offer")
+	}
+	if f.Document, err = ParseDocument(offer.Payload, nil); err != nil {
+		return broken("offer", "its document is not of the form")
+	}
+	issuer, issuerKey, rootKey, err := signing.ParseIssuerKey(e.IssuerKey, f.Document.Issued)
+	if err != nil {
+		return broken("issuer_key", "the root did not sign it, or not for this time")
+	}
+	f.Root, f.Issuer = rootKey.Thumbprint(), issuer
+	switch {
+	case root != "" && root != f.Root:
+		return broken("issuer_key", "it is signed by another root than the one expected")
+	case offer.Kid != issuerKey.Thumbprint() || offer.Verify(issuerKey) != nil:
+		return broken("offer", "the issuer did not sign it")
+	case f.Document.Issuer != issuer:
+		return broken("offer", "it names another issuer")
+	}
+	bundle, err := ParseTemplates(e.Templates, f.Root)
+	if err != nil {
+		return broken("templates", "the root did not sign them")
+	}
+	if err := bundle.fits(f.Document); err != nil {
+		return broken("templates", "the document does not fit them: "+err.Error())
+	}
+	f.Language = "ja"
+	f.Shown = bundle.Render(f.Document, f.Language)
+	if e.Certificate != "" {
+		if b := e.verifyToken(&f, issuerKey); b != nil {
+			return f, b
+		}
+	} else if e.Decision != "" || e.Offline != "" || len(e.DeviceKey) != 0 {
+		return broken("certificate", "it is missing")
+	}
+	if e.Offline != "" {
+		o, err := ParseOffline(e.Offline, issuerKey)
+		if err != nil {
+			return broken("offline", "the issuer did not sign it")
+		}
+		if o.Transaction != f.Document.ID || o.Document != f.Document.Hash || o.Token != f.Token.Token {
+			return broken("offline", "it speaks of another document or token")
+		}
+		f.Offline, f.Grade = &o, GradeB
+	}
+	if e.Decision != "" {
+		if b := e.verifyDecision(&f, bundle); b != nil {
+			return f, b
+		}
+	}
+	if e.Permit != "" {
+		if b := e.verifyPermit(&f, issuerKey); b != nil {
+			return f, b
+		}
+	}
+	return f, nil
+}
+
+// verifyToken checks that the issuer certified the device key.
+func (e Evidence) verifyToken(f *Findings, issuer signing.JWK) error {
+	var err error
+	if f.Token, err = signing.ParseCertificate(e.Certificate, issuer); err != nil {
+		return &Break{"certificate", "the issuer did not sign it"}
+	}
+	if f.Token.Issuer != f.Issuer || f.Token.Customer != f.Document.Customer {
+		return &Break{"certificate", "it speaks of another customer than the document"}
+	}
+	o := signing.Object{}
+	for k, v := range e.DeviceKey {
+		o[k] = v
+	}
+	key, err := signing.ParseJWK(o)
+	if err != nil || key.Thumbprint() != f.Token.KeyThumbprint {
+		return &Break{"device_key", "it is not the key that was certified"}
+	}
+	f.DeviceKey = key.Thumbprint()
+	return nil
+}
+
+func (e Evidence) verifyDecision(f *Findings, bundle *Bundle) error {
+	o := signing.Object{}
+	for k, v := range e.DeviceKey {
+		o[k] = v
+	}
+	key, err := signing.ParseJWK(o)
+	if err != nil {
+		return &Break{"device_key", "it is missing"}
+	}
+	d, envelope, err := ParseDecision(e.Decision)
+	switch {
+	case err != nil:
+		return &Break{"decision", "it is not a decision"}
+	case envelope.Verify(key) != nil:
+		return &Break{"decision", "the device did not sign it"}
+	case d.Token != f.Token.Token:
+		return &Break{"decision", "it names another token than the certificate"}
+	case d.About(f.Document, e.Offer, bundle) != nil:
+		return &Break{"decision", "it is about another document, or about another text than the one shown"}
+	case d.Time.Before(f.Token.NotBefore.Add(-24*time.Hour)) || d.Time.After(f.Token.Expires):
+		return &Break{"decision", "it was signed outside of the certificate's time"}
+	}
+	f.Decision, f.Language, f.Shown = &d, d.Language, bundle.Render(f.Document, d.Language)
+	f.Grade = ""
+	if d.Answer == Yes {
+		f.Grade = GradeA
+	}
+	return nil
+}
+
+func (e Evidence) verifyPermit(f *Findings, issuer signing.JWK) error {
+	p, err := ParsePermit(e.Permit, issuer)
+	doc := Order{f.Document.Template, f.Document.Currency, f.Document.Fields}
+	switch {
+	case err != nil:
+		return &Break{"permit", "the issuer did not sign it"}
+	case p.Transaction != f.Document.ID || p.Document != f.Document.Hash || p.Audience != f.Document.Audience:
+		return &Break{"permit", "it speaks of another document"}
+	case doc.Differs(p.Order) != "":
+		return &Break{"permit", "it permits something else than what was shown: " + doc.Differs(p.Order)}
+	case f.Decision == nil && f.Offline == nil:
+		return &Break{"permit", "nobody had approved"}
+	case p.Grade == GradeB && f.Offline == nil:
+		return &Break{"permit", "it speaks of an offline code, of which there is no word"}
+	case p.Grade == GradeA && (f.Decision == nil || p.Decision != f.Decision.Hash || f.Decision.Answer != Yes):
+		return &Break{"permit", "it rests on another decision"}
+	}
+	f.Permit = &p
+	return nil
+}

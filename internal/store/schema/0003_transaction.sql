@@ -1,0 +1,68 @@
+-- +goose Up
+
+-- Transaction authentication of a customer: since when she has it, and since when her transfers stand still after a report. 0 is never.
+ALTER TABLE customer ADD COLUMN transaction_auth_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE customer ADD COLUMN transfers_stopped_at BIGINT NOT NULL DEFAULT 0;
+
+-- A version of the templates that transactions are shown by. Never deleted: evidence needs it.
+CREATE TABLE bundle (
+    hash TEXT PRIMARY KEY,
+    envelope TEXT NOT NULL,
+    since BIGINT NOT NULL
+);
+
+-- What the bank wants confirmed. offer holds the very bytes that the customer is shown and that are never made again.
+CREATE TABLE txn (
+    id TEXT PRIMARY KEY,
+    customer TEXT NOT NULL REFERENCES customer (id),
+    client TEXT NOT NULL,
+    state TEXT NOT NULL CONSTRAINT txn_state CHECK (state IN ('pending', 'approved', 'rejected', 'reported', 'expired', 'cancelled', 'consumed', 'lapsed')),
+    document_hash TEXT NOT NULL,
+    offer TEXT NOT NULL,
+    bundle TEXT NOT NULL REFERENCES bundle (hash),
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    token TEXT NOT NULL,
+    decision TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    grade TEXT NOT NULL CONSTRAINT txn_grade CHECK (grade IN ('', 'A', 'B')),
+    language TEXT NOT NULL,
+    decided_at BIGINT NOT NULL,
+    offline_tries BIGINT NOT NULL,
+    offline TEXT NOT NULL,
+    approved_until BIGINT NOT NULL,
+    request TEXT NOT NULL,
+    permit TEXT NOT NULL,
+    ended_at BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    CONSTRAINT txn_decided CHECK (state = 'cancelled' OR (decided_at > 0) = (state IN ('approved', 'rejected', 'reported', 'consumed', 'lapsed'))),
+    CONSTRAINT txn_permit CHECK ((permit <> '') = (state = 'consumed')),
+    CONSTRAINT txn_ended CHECK ((ended_at > 0) = (state NOT IN ('pending', 'approved')))
+);
+CREATE UNIQUE INDEX txn_one_pending ON txn (customer) WHERE state = 'pending';
+CREATE INDEX txn_customer ON txn (customer, created_at);
+CREATE INDEX txn_changed ON txn (changed_at);
+CREATE INDEX txn_expiry ON txn (expires_at) WHERE state = 'pending';
+CREATE INDEX txn_lapse ON txn (approved_until) WHERE state = 'approved';
+CREATE INDEX txn_reported ON txn (decided_at) WHERE state = 'reported';
+
+-- What a system of the bank has asked for, so that the same request twice is one. Kept for a day.
+CREATE TABLE idempotency (
+    client TEXT NOT NULL,
+    id TEXT NOT NULL,
+    request_hash BYTEA NOT NULL,
+    object TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (client, id)
+);
+CREATE INDEX idempotency_age ON idempotency (created_at);
+
+-- Where a token can be woken. The keys are sealed; the endpoint is the push service's secret as well.
+CREATE TABLE push (
+    token TEXT PRIMARY KEY REFERENCES token (id),
+    sealed BYTEA NOT NULL,
+    since BIGINT NOT NULL
+);
+
+-- Systems of the bank prove themselves with a key of their own, or with a certificate, beside or instead of a secret.
+ALTER TABLE api_client ADD COLUMN public_key BYTEA NOT NULL DEFAULT '';
