@@ -23,7 +23,7 @@ type room struct {
 // The first row that fits counts.
 var rooms = []room{
 	{"internal", nil, nil},
-	{"internal/testkit", []string{"internal/domain/", "internal/store", "internal/store/db", "internal/authority", "internal/connector/keys", "internal/connector/callback", "internal/pgcluster"}, nil},
+	{"internal/testkit", []string{"web", "internal/domain/", "internal/store", "internal/store/db", "internal/authority", "internal/connector/keys", "internal/connector/callback", "internal/pgcluster"}, nil},
 	{"internal/pgcluster", nil, nil},
 	{"internal/domain/", []string{"internal/domain/"}, []string{"database/sql", "net/http", "os", "log", "crypto/rand", "math/rand", "math/rand/v2"}},
 	{"internal/store/db", nil, nil},
@@ -36,6 +36,7 @@ var rooms = []room{
 	{"demo/", []string{"client", "demo/"}, []string{"database/sql"}},
 	{"web", nil, []string{"net/http"}},
 	{"cmd/inkan-token", []string{"internal/domain/"}, []string{"database/sql"}},
+	{"cmd/inkan-verify", []string{"internal/domain/"}, []string{"database/sql", "net/http", "net"}},
 	{"cmd/", []string{"internal/", "demo/", "web", "client"}, nil},
 	{"e2e", []string{"internal/", "demo/", "web", "cmd/"}, nil},
 }
@@ -90,7 +91,7 @@ func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
 // homes are the calls that have one home each; everywhere else time, randomness and settings are handed in.
 var homes = map[string][]string{
 	"time.Now(":            {"cmd/", "demo/", "internal/server/web/http.go", "internal/connector/", "internal/testkit/", "client/"},
-	"rand.Read(":           {"cmd/", "demo/", "internal/connector/keys/", "internal/testkit/", "internal/pgcluster/", "internal/server/web/"},
+	"rand.Read(":           {"cmd/", "demo/", "client/", "internal/connector/keys/", "internal/connector/webpush/", "internal/testkit/", "internal/pgcluster/", "internal/server/web/"},
 	"os.Getenv(":           {"cmd/", "internal/testkit/"},
 	"slog.Default(":        nil,
 	"context.Background()": {"cmd/", "demo/", "internal/store/sqlite.go", "internal/testkit/"},

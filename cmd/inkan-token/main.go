@@ -11,14 +11,17 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/otp"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 )
 
 // world is what the program needs of the machine; tests hand in their own.
 type world struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	now            func() time.Time
 	home           string
@@ -31,7 +34,7 @@ func main() {
 	if err != nil {
 		home = "."
 	}
-	os.Exit(run(ctx, os.Args[1:], world{os.Stdout, os.Stderr, time.Now, home}))
+	os.Exit(run(ctx, os.Args[1:], world{os.Stdin, os.Stdout, os.Stderr, time.Now, home}))
 }
 
 const usage = `inkan-token is a token on the command line.
@@ -42,10 +45,14 @@ const usage = `inkan-token is a token on the command line.
   inkan-token list                                               the tokens in the file
   inkan-token code [TOKEN]                                       the one-time password of now
   inkan-token status [TOKEN]                                     what the server says of the token
+  inkan-token transactions [TOKEN]                               what waits for you, and what was
+  inkan-token approve|reject|report TRANSACTION [TOKEN]          your signed answer; report: I did not ask for this
+  inkan-token offline [INKAN1:… | -] [TOKEN]                     without a network: the text of the bank's QR code → eight digits
   inkan-token remove TOKEN                                       forget a token
 
 Options of all of them: -file FILE (default: inkan-token/tokens.json in your configuration directory)
                         -passphrase-file FILE (keeps the file encrypted)
+                        -lang ja|en (how a transaction is shown)   -reason wrong_amount|wrong_payee|not_me|told_by_phone|other
 `
 
 var errUsage = errors.New("usage")
@@ -71,11 +78,13 @@ type call struct {
 	world
 	wallet                    *wallet
 	link, issuer, key, number string
+	lang, reason              string
 	args                      []string
 }
 
 func dispatch(ctx context.Context, name string, args []string, w world) error {
-	commands := map[string]func(context.Context, *call) error{"register": register, "list": list, "code": code, "status": status, "remove": remove}
+	commands := map[string]func(context.Context, *call) error{"register": register, "list": list, "code": code, "status": status, "remove": remove,
+		"transactions": transactions, "approve": decide(transaction.Yes), "reject": decide(transaction.No), "report": decide(transaction.NotMe), "offline": offline}
 	f, ok := commands[name]
 	if !ok {
 		return errUsage
@@ -89,7 +98,9 @@ func dispatch(ctx context.Context, name string, args []string, w world) error {
 	fs.StringVar(&c.issuer, "issuer", "", "")
 	fs.StringVar(&c.key, "key", "", "")
 	fs.StringVar(&c.number, "number", "", "")
-	if fs.Parse(args) != nil {
+	fs.StringVar(&c.lang, "lang", "ja", "")
+	fs.StringVar(&c.reason, "reason", "", "")
+	if fs.Parse(args) != nil || !slices.Contains(transaction.Languages, c.lang) {
 		return errUsage
 	}
 	c.args = fs.Args()

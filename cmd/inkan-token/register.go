@@ -185,17 +185,7 @@ func status(ctx context.Context, c *call) error {
 	if err := c.wallet.save(); err != nil {
 		return err
 	}
-	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), t.SigningKey)
-	if err != nil {
-		return errors.New("the token's key is damaged")
-	}
-	id := make([]byte, 16)
-	_, _ = rand.Read(id) // never fails
-	proof, err := signing.MakeProof(signing.Proof{Token: t.ID, ID: base64.RawURLEncoding.EncodeToString(id), Method: http.MethodGet, URL: t.Issuer + "/v1/token", Time: c.now().Add(t.offset())}, signer(key))
-	if err != nil {
-		return err
-	}
-	code, body, err := send(ctx, http.MethodGet, t.Issuer, "/v1/token", nil, http.Header{"DPoP": {proof}})
+	code, body, err := c.ask(ctx, t, http.MethodGet, "/v1/token", nil)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,10 @@ type bench struct {
 	dir  string
 	lose bool // the server decides, and its answer is lost
 	seen int
+
+	stdin  string
+	drop   string // requests to addresses that begin so do not arrive
+	orders int
 }
 
 func newBench(t *testing.T) *bench {
@@ -40,6 +44,9 @@ func newBench(t *testing.T) *bench {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/registrations") {
 			b.seen++
+		}
+		if b.drop != "" && strings.HasPrefix(r.URL.Path, b.drop) {
+			panic(http.ErrAbortHandler)
 		}
 		if b.lose {
 			m.ServeHTTP(httptest.NewRecorder(), r)
@@ -60,7 +67,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) run(args ...string) (int, string, string) {
 	b.t.Helper()
 	var out, errs strings.Builder
-	code := run(b.t.Context(), args, world{&out, &errs, b.Clock.Now, b.dir})
+	code := run(b.t.Context(), args, world{strings.NewReader(b.stdin), &out, &errs, b.Clock.Now, b.dir})
 	return code, out.String(), errs.String()
 }
 

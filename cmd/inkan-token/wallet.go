@@ -39,6 +39,12 @@ type tokenEntry struct {
 	SigningKey  []byte    `json:"signing_key"` // the private scalar
 	Certificate string    `json:"certificate"`
 	OffsetMS    int64     `json:"offset_ms"` // server time minus ours
+
+	IssuerKey string   `json:"issuer_key,omitempty"` // and Templates: as last seen, for the time without a network
+	Templates string   `json:"templates,omitempty"`
+	Decisions uint64   `json:"decisions,omitempty"` // how many this token has signed
+	Previous  string   `json:"previous,omitempty"`  // hash of the last one
+	Unsent    []string `json:"unsent,omitempty"`    // signed, and not yet answered by the server
 }
 
 func (t tokenEntry) offset() time.Duration { return time.Duration(t.OffsetMS) * time.Millisecond }

@@ -26,6 +26,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/connector/callback"
 	"github.com/inkan-auth/inkan/internal/connector/keys"
 	"github.com/inkan-auth/inkan/internal/connector/smtp"
+	"github.com/inkan-auth/inkan/internal/connector/webpush"
 	"github.com/inkan-auth/inkan/internal/domain/password/leaked"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/server/api"
@@ -84,7 +85,10 @@ func build(ctx context.Context, p parts) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	var pusher authority.Pusher
+	pusher, err := webpush.New(k.MAC("vapid", []byte("1")), "mailto:"+p.bank.MailFrom, p.policy.PushLoopback)
+	if err != nil {
+		return nil, err
+	}
 	a, err := authority.New(ctx, authority.Config{Pusher: pusher, Store: p.store, Keys: k, Mailer: mailer, Caller: callback.New(p.here), Compose: web.Compose(texts, p.bank), Policy: p.policy, Bank: p.bank,
 		Now: p.now, Rand: rand.Reader, Log: p.log, Listed: leaked.Listed})
 	if err != nil {
@@ -116,10 +120,7 @@ func build(ctx context.Context, p parts) (*house, error) {
 		return nil, err
 	}
 	app := http.NewServeMux()
-	tokens := &tokenapp.Server{Authority: a, API: doors, App: dist}
-	if pusher != nil {
-		tokens.PushKey = pusher.Key()
-	}
+	tokens := &tokenapp.Server{Authority: a, API: doors, App: dist, PushKey: pusher.Key()}
 	if err := tokens.Mount(app); err != nil {
 		return nil, err
 	}

@@ -48,6 +48,7 @@ var routes = []route{
 	{loginHost, "GET", "/token/start", inside, ""}, {loginHost, "POST", "/token/start", inside, ""}, {loginHost, "GET", "/token/done", inside, ""},
 	{loginHost, "GET", "/token/stop", inside, ""}, {loginHost, "POST", "/token/stop", inside, ""},
 	{loginHost, "GET", "/security", inside, ""}, {loginHost, "POST", "/security/session", inside, ""},
+	{loginHost, "GET", "/security/transaction-authentication", inside, ""}, {loginHost, "POST", "/security/transaction-authentication", inside, ""},
 	{loginHost, "GET", "/password", inside, ""}, {loginHost, "POST", "/password", inside, ""}, {loginHost, "GET", "/history", inside, ""},
 
 	{tokenHost, "POST", "/v1/registrations", doc, ""}, {tokenHost, "GET", "/v1/time", doc, ""}, {tokenHost, "GET", "/v1/token", doc, ""},
@@ -138,20 +139,21 @@ func stand(t testing.TB) *standing {
 func (s *standing) deeds() map[string]ask {
 	pw := "aoi-sora-to-umi-9"
 	return map[string]ask{
-		"/logout":           form("/logout", s.fresh),
-		"/login/code":       form("/login/code", s.owing, "code", s.phone.Code()),
-		"/login/passwords":  form("/login/passwords", s.first, "confirm", testkit.Confirm, "new_login", pw, "new_login_again", pw, "new_confirm", pw+"x", "new_confirm_again", pw+"x"),
-		"/token/apply":      form("/token/apply", s.fresh, "confirm", testkit.Confirm),
-		"/token/test":       form("/token/test", s.fresh),
-		"/token/address":    form("/token/address", s.fresh, "confirm", testkit.Confirm, "mail", "new@mail.example.jp"),
-		"/token/key":        form("/token/key", s.ordered),
-		"/token/mail":       form("/token/mail", s.ordered),
-		"/token/cancel":     form("/token/cancel", s.ordered),
-		"/token/start":      form("/token/start", s.registered, "code", s.waiting.Code()),
-		"/token/stop":       form("/token/stop", s.inUse, "confirm", testkit.Confirm, "code", s.phone.Code()),
-		"/security/session": form("/security/session", s.inUse, "session", s.owing.ID),
-		"/password":         form("/password", s.inUse, "which", "login", "old", testkit.Login, "new_login", pw, "new_login_again", pw, "code", s.phone.Code()),
-		"/login":            s.loginForm("hanako05", testkit.Login),
+		"/logout":                              form("/logout", s.fresh),
+		"/login/code":                          form("/login/code", s.owing, "code", s.phone.Code()),
+		"/login/passwords":                     form("/login/passwords", s.first, "confirm", testkit.Confirm, "new_login", pw, "new_login_again", pw, "new_confirm", pw+"x", "new_confirm_again", pw+"x"),
+		"/token/apply":                         form("/token/apply", s.fresh, "confirm", testkit.Confirm),
+		"/token/test":                          form("/token/test", s.fresh),
+		"/token/address":                       form("/token/address", s.fresh, "confirm", testkit.Confirm, "mail", "new@mail.example.jp"),
+		"/token/key":                           form("/token/key", s.ordered),
+		"/token/mail":                          form("/token/mail", s.ordered),
+		"/token/cancel":                        form("/token/cancel", s.ordered),
+		"/token/start":                         form("/token/start", s.registered, "code", s.waiting.Code()),
+		"/token/stop":                          form("/token/stop", s.inUse, "confirm", testkit.Confirm, "code", s.phone.Code()),
+		"/security/session":                    form("/security/session", s.inUse, "session", s.owing.ID),
+		"/security/transaction-authentication": form("/security/transaction-authentication", s.inUse, "read", "yes", "code", s.phone.Code()),
+		"/password":                            form("/password", s.inUse, "which", "login", "old", testkit.Login, "new_login", pw, "new_login_again", pw, "code", s.phone.Code()),
+		"/login":                               s.loginForm("hanako05", testkit.Login),
 	}
 }
 

@@ -16,7 +16,18 @@ const HistoryPage = 30
 // shown are the acts that a customer's own history tells of; the rest is for the bank's auditors.
 var shown = map[audit.Action]bool{audit.LoginPassword: true, audit.LoginOTP: true, audit.Logout: true, audit.SessionEnd: true, audit.PasswordChange: true, audit.TokenApply: true,
 	audit.TokenCancel: true, audit.NumberResend: true, audit.AddressTest: true, audit.AddressCorrect: true, audit.AddressBounce: true, audit.TokenRegister: true, audit.TokenStart: true,
-	audit.TokenStop: true, audit.TokenLock: true, audit.TokenExpire: true, audit.EnrolmentExpire: true, audit.EnrolmentBurn: true}
+	audit.TokenStop: true, audit.TokenLock: true, audit.TokenExpire: true, audit.EnrolmentExpire: true, audit.EnrolmentBurn: true, audit.TransactionAuthAdd: true,
+	audit.TransactionDecide: true, audit.TransactionOffline: true, audit.TransactionExpire: true, audit.TransfersStop: true, audit.TransfersResume: true, audit.PushChange: true}
+
+// asked says whether an entry tells of anything to her: what somebody of hers, or the bank's page for her, was refused is worth knowing; what time or the bank's own people
+// tried in vain has not happened.
+func asked(e audit.Entry) bool {
+	switch e.Actor.Kind {
+	case audit.Clock, audit.Operator, audit.Server:
+		return e.Outcome == audit.Done
+	}
+	return true
+}
 
 // History is the customer's own trail, the newest first, from before an entry on; next is where the following page begins, empty at the end.
 func (a *Authority) History(ctx context.Context, s Session, before string) (entries []audit.Entry, next string, err error) {
@@ -32,7 +43,7 @@ func (a *Authority) History(ctx context.Context, s Session, before string) (entr
 		}
 		for _, r := range rows {
 			before = r.ID
-			if e := store.Entry(r); shown[e.Action] {
+			if e := store.Entry(r); shown[e.Action] && asked(e) {
 				entries = append(entries, e)
 			}
 			if len(entries) == HistoryPage {

@@ -37,15 +37,8 @@ type Caller interface {
 type Pusher interface {
 	// Key is our public key (RFC 8292), as a browser's subscription wants it.
 	Key() string
-	// Wake sends one message that is worth nothing after ttl; a later one of the same topic replaces it. It wraps ErrGone where the subscription has ended.
-	Wake(ctx context.Context, s Subscription, topic string, ttl time.Duration) error
-}
-
-// Subscription is where a browser can be woken, as it has told us itself.
-type Subscription struct {
-	Endpoint string `json:"endpoint"`
-	P256DH   string `json:"p256dh"`
-	Auth     string `json:"auth"`
+	// Wake sends one message that is worth nothing after ttl; a later one of the same topic replaces it. It wraps notice.ErrBounced where the subscription has ended.
+	Wake(ctx context.Context, s notice.Subscription, topic string, ttl time.Duration) error
 }
 
 // Compose writes the words of a notice: the topic names the text, the values fill it. Texts stand in web/text.

@@ -91,7 +91,7 @@ func (a *Authority) deliverWake(ctx context.Context, row db.Outbox, now time.Tim
 		return err
 	}
 	plain, err := a.Keys.Open("push", "push.sealed|"+row.Address, at.Sealed)
-	var s Subscription
+	var s notice.Subscription
 	if err != nil || json.Unmarshal(plain, &s) != nil {
 		return a.endDelivery(ctx, row, now, "dead", "unreadable")
 	}
@@ -123,7 +123,7 @@ func ignoreNone(err error) error {
 const maxEndpoint = 1024
 
 // SetPush stores where a token's browser can be woken.
-func (a *Authority) SetPush(ctx context.Context, p Proof, s Subscription) error {
+func (a *Authority) SetPush(ctx context.Context, p Proof, s notice.Subscription) error {
 	row, _, err := a.prove(ctx, p)
 	if err != nil {
 		return err

@@ -331,7 +331,7 @@ func TestAChangeThatTellsNobodyIsUndone(t *testing.T) {
 				return ignoreNone(err)
 			},
 			"a system": func(ctx context.Context, tx *store.Tx) error {
-				return tx.InsertAPIClient(ctx, db.InsertAPIClientParams{ID: "x", SecretHash: []byte{1}})
+				return tx.InsertAPIClient(ctx, db.InsertAPIClientParams{ID: "x", SecretHash: []byte{1}, PublicKey: []byte{}})
 			},
 			"counters and a customer": func(ctx context.Context, tx *store.Tx) error {
 				if err := tx.RaiseWatermark(ctx, 7); err != nil {

@@ -16,3 +16,10 @@ type Mail struct {
 
 // ErrBounced is what a mailer wraps when the address can never be reached; any other error is tried again.
 var ErrBounced = errors.New("the address does not exist")
+
+// Subscription is where a browser can be woken, as it has told us itself (RFC 8030). The endpoint is a secret between the browser, its push service and us.
+type Subscription struct {
+	Endpoint string `json:"endpoint"`
+	P256DH   string `json:"p256dh"`
+	Auth     string `json:"auth"`
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/notice"
 	"github.com/inkan-auth/inkan/internal/server/web"
 )
 
@@ -74,7 +75,7 @@ type pushRequest struct {
 }
 
 func (s *Server) setPush(r *http.Request, req pushRequest) (struct{}, error) {
-	return struct{}{}, s.Authority.SetPush(r.Context(), s.proof(r, web.Body(r)), authority.Subscription(req))
+	return struct{}{}, s.Authority.SetPush(r.Context(), s.proof(r, web.Body(r)), notice.Subscription(req))
 }
 
 func (s *Server) endPush(r *http.Request, _ web.Nothing) (struct{}, error) {

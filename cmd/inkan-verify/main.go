@@ -1,0 +1,142 @@
+// Command inkan-verify checks the evidence of a transaction: what the customer was shown, what she answered, when, and with which key. It needs no database and no network, and
+// links nothing but the words and rules of the domain.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+const usage = `inkan-verify checks the evidence of a transaction, without a database and without a network.
+
+  inkan-verify [-root THUMBPRINT] evidence.json        (- reads from standard input)
+
+The thumbprint of the issuer root is what the bank publishes. Without -root the file's own is taken and printed: compare it yourself.
+Exit: 0 everything holds, 1 something does not hold, 2 the file cannot be read.
+`
+
+// maxFile is the longest file that is read.
+const maxFile = 1 << 20
+
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	f := flag.NewFlagSet("inkan-verify", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	root := f.String("root", "", "thumbprint of the issuer root")
+	if f.Parse(args) != nil || f.NArg() != 1 {
+		fmt.Fprint(stderr, usage)
+		return 2
+	}
+	file, err := read(f.Arg(0), stdin)
+	if err != nil {
+		fmt.Fprintf(stderr, "inkan-verify: %v\n", err)
+		return 2
+	}
+	evidence, err := transaction.ParseEvidence(file)
+	if err != nil {
+		fmt.Fprintf(stderr, "inkan-verify: %v\n", err)
+		return 2
+	}
+	found, err := evidence.Verify(*root)
+	var broken *transaction.Break
+	switch {
+	case errors.As(err, &broken):
+		fmt.Fprintf(stdout, "DOES NOT HOLD – %s: %s\n\nNothing in this file may be relied on.\n", broken.Part, broken.Why)
+		return 1
+	case err != nil:
+		fmt.Fprintf(stderr, "inkan-verify: %v\n", err)
+		return 2
+	}
+	fmt.Fprint(stdout, report(found, *root != ""))
+	return 0
+}
+
+func read(name string, stdin io.Reader) ([]byte, error) {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	if err == nil && len(b) > maxFile {
+		err = errors.New("the file is too long to be evidence")
+	}
+	return b, err
+}
+
+// report says what the evidence proves, and nothing that it does not: who held the phone is not in it.
+func report(f transaction.Findings, pinned bool) string {
+	var b strings.Builder
+	line := func(name, value string) { fmt.Fprintf(&b, "  %-14s %s\n", name, value) }
+	fmt.Fprintln(&b, "HOLDS – every signature and every hash.")
+	fmt.Fprintf(&b, "\nShown (%s):\n", f.Language)
+	for l := range strings.SplitSeq(f.Shown, "\n") {
+		fmt.Fprintf(&b, "  | %s\n", l)
+	}
+	fmt.Fprintln(&b, "\nAnswered:")
+	switch {
+	case f.Decision != nil:
+		line("answer", word(f.Decision.Answer)+reason(f.Decision.Reason))
+		line("signed", f.Decision.Time.Format(time.RFC3339)+" by the phone's clock, its decision number "+fmt.Sprint(f.Decision.Counter))
+		line("verified", string(f.Decision.Verification)+" (how the phone had checked its user)")
+	case f.Offline != nil:
+		line("answer", "approved by an offline code")
+		line("taken", f.Offline.Time.Format(time.RFC3339)+" by the bank's clock")
+	default:
+		line("answer", "none: this is evidence of what was offered, not of an answer")
+	}
+	switch f.Grade {
+	case transaction.GradeA:
+		line("grade", "A – the signature of the phone's own key, which the bank does not have")
+	case transaction.GradeB:
+		line("grade", "B – a code that the bank could have computed itself; the phone's signature has not followed")
+	}
+	if f.Token.Token != "" {
+		fmt.Fprintln(&b, "\nWith:")
+		line("token", f.Token.Token)
+		line("key", f.DeviceKey)
+		line("registered", f.Token.NotBefore.Format(time.RFC3339)+", "+by(f.Token.ActivatedBy)+", generation "+fmt.Sprint(f.Token.Generation)+", until "+f.Token.Expires.Format(time.DateOnly))
+		line("customer", f.Token.Customer+" (the issuer's name for her)")
+	}
+	fmt.Fprintln(&b, "\nTransaction:")
+	line("id", f.Document.ID)
+	line("document", f.Document.Hash)
+	line("offered", f.Document.Issued.Format(time.RFC3339)+" to "+f.Document.Expires.Format(time.RFC3339))
+	line("for", f.Document.Audience)
+	if f.Permit != nil {
+		line("carried out", f.Permit.Time.Format(time.RFC3339)+" – permit for request "+f.Permit.Request+" of customer "+f.Permit.Customer+", grade "+string(f.Permit.Grade)+" at that time")
+	}
+	line("issuer", f.Issuer)
+	line("root", f.Root)
+	if !pinned {
+		fmt.Fprintln(&b, "\nCompare the root with the one that the bank has published, or give it with -root.")
+	}
+	return b.String()
+}
+
+func word(a transaction.Answer) string {
+	return map[transaction.Answer]string{transaction.Yes: "approved", transaction.No: "rejected", transaction.NotMe: "reported: \"I did not ask for this\""}[a]
+}
+
+func reason(r string) string {
+	if r == "" {
+		return ""
+	}
+	return " (" + r + ")"
+}
+
+func by(how string) string {
+	return map[string]string{"qr": "by scanning the key on the bank's page and the number from the mail", "typed": "by typing the key from the bank's page and the number from the mail"}[how]
+}
