@@ -3,9 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/x509"
 	"database/sql"
 	"encoding/csv"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -44,7 +47,7 @@ var adminCommands = []adminCommand{
 	{"keys", "", "make the key directory named in the configuration", adminKeys},
 	{"customers", "FILE.csv|FILE.jsonl", "import customers", adminCustomers},
 	{"oidc-client", "FILE.json", "make a client of OpenID Connect known", adminOIDCClient},
-	{"api-client", "ID [KEY.pem] SCOPE…", "make a system of the bank known to the API, by its public key or with a secret", adminAPIClient},
+	{"api-client", "ID [KEY.pem] [WEBHOOK] SCOPE…", "make a system of the bank known to the API, by its public key or with a secret", adminAPIClient},
 	{"templates", "FILE.json ROOT.pem", "sign the templates that transactions are shown by", adminTemplates},
 	{"resume", "CUSTOMER-REF", "after a report: let a customer's transfers go on", adminResume},
 	{"fence", "", "after restoring a copy: kill every code, key, session and link issued before now", adminFence},
@@ -176,6 +179,10 @@ func adminAPIClient(ctx context.Context, c adminCall) error {
 		}
 		key, scopes = &k, scopes[1:]
 	}
+	hook := ""
+	if len(scopes) > 0 && strings.HasPrefix(scopes[0], "https://") {
+		hook, scopes = scopes[0], scopes[1:]
+	}
 	if len(scopes) == 0 {
 		return example
 	}
@@ -189,7 +196,7 @@ func adminAPIClient(ctx context.Context, c adminCall) error {
 		return nil
 	}
 	return c.with(ctx, func(a *authority.Authority) error {
-		secret, err := a.CreateAPIClient(ctx, id, scopes, key)
+		secret, err := a.CreateAPIClient(ctx, id, scopes, key, hook)
 		if err == nil && secret != "" {
 			fmt.Fprintf(c.out, "Its secret, shown once and kept as a hash:\n%s\n", secret)
 		}

@@ -150,7 +150,7 @@ func newBenchWorld(ctx context.Context, engine string, b benchFlags) (w *benchWo
 	if err != nil {
 		return nil, err
 	}
-	secret, err := h.authority.CreateAPIClient(ctx, "bench", api.Scopes, nil)
+	secret, err := h.authority.CreateAPIClient(ctx, "bench", api.Scopes, nil, "")
 	if err != nil {
 		return nil, err
 	}

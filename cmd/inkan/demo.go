@@ -29,6 +29,8 @@ import (
 	"github.com/inkan-auth/inkan/internal/connector/keys"
 	"github.com/inkan-auth/inkan/internal/connector/smtp"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
+	"github.com/inkan-auth/inkan/internal/domain/signing"
+	"github.com/inkan-auth/inkan/internal/server/api"
 	"github.com/inkan-auth/inkan/internal/store"
 	files "github.com/inkan-auth/inkan/web"
 )
@@ -111,7 +113,7 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 		return err
 	}
 	theBank, err := bank.New(bank.Config{URL: at("bank"), Issuer: at("login"), ClientID: "reference-bank", ClientKey: clientKey, ClientKeyID: "1", SecurityCentre: at("login") + "/security",
-		Customers: demoPersons(), Log: log})
+		Customers: demoPersons(), API: at("api"), Log: log})
 	if err != nil {
 		return err
 	}
@@ -119,6 +121,7 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 	p.FailuresPerSource = 300 // everybody who tries this out comes from one machine
 	p.WaitAfterCancel = time.Minute
 	p.MailInterval = 5 * time.Second
+	p.PushLoopback = true
 	start, err := newStartPage(port, d, lan, tokenOrigin)
 	if err != nil {
 		return err
@@ -173,6 +176,13 @@ func demoClient(ctx context.Context, a *authority.Authority, bankURL string, key
 	if err != nil {
 		return err
 	}
+	public, err := signing.JWKOf(&key.PublicKey)
+	if err != nil {
+		return err
+	}
+	if _, err := a.CreateAPIClient(ctx, "reference-bank", []string{api.ScopeCreate, api.ScopeConsume, api.ScopeEvidence, api.ScopeCustomer}, &public, ""); err != nil {
+		return err
+	}
 	_, err = a.CreateOIDCClient(ctx, authority.OIDCClient{ID: "reference-bank", Name: "Inkan Bank", Method: authority.PrivateKeyJWT, JWKS: string(set),
 		RedirectURIs: []string{bankURL + bank.CallbackPath}, PostLogoutURIs: []string{bankURL + bank.LoggedOutPath}, LogoutURI: bankURL + bank.BackChannelPath})
 	return err
@@ -180,21 +190,21 @@ func demoClient(ctx context.Context, a *authority.Authority, bankURL string, key
 
 // seeded is a customer of the demo.
 type seeded struct {
-	Ref, LoginID, Login, Confirm, Name, NameEN, Mail string
-	First                                            bool   // the passwords are still the bank's
-	Hint                                             string // key of the sentence that says what she is for
+	Ref, LoginID, Login, Confirm, Name, NameEN, Kana, Mail string
+	First                                                  bool   // the passwords are still the bank's
+	Hint                                                   string // key of the sentence that says what she is for
 }
 
 // seeds are the people of the demo: each for one part of the walk.
 func seeds() []seeded {
 	out := []seeded{
-		{"0101-1-1000001", "hanako01", "hatsu-login-1", "hatsu-kakunin-1", "山田 花子", "Hanako Yamada", "hanako@mail.localhost.example", true, "seed.first"},
-		{"0101-1-1000002", "taro02", "umi-to-yama-22", "kaze-to-kumo-22", "佐藤 太郎", "Taro Sato", "taro@mail.localhost.example", false, "seed.ready"},
-		{"0101-1-1000003", "jiro03", "umi-to-yama-33", "kaze-to-kumo-33", "鈴木 次郎", "Jiro Suzuki", "jiro+bounce@mail.localhost.example", false, "seed.bounce"},
+		{"0101-1-1000001", "hanako01", "hatsu-login-1", "hatsu-kakunin-1", "山田 花子", "Hanako Yamada", "ヤマダ ハナコ", "hanako@mail.localhost.example", true, "seed.first"},
+		{"0101-1-1000002", "taro02", "umi-to-yama-22", "kaze-to-kumo-22", "佐藤 太郎", "Taro Sato", "サトウ タロウ", "taro@mail.localhost.example", false, "seed.ready"},
+		{"0101-1-1000003", "jiro03", "umi-to-yama-33", "kaze-to-kumo-33", "鈴木 次郎", "Jiro Suzuki", "スズキ ジロウ", "jiro+bounce@mail.localhost.example", false, "seed.bounce"},
 	}
 	for n := 4; n <= 13; n++ {
 		out = append(out, seeded{fmt.Sprintf("0101-1-10000%02d", n), fmt.Sprintf("contract%02d", n), fmt.Sprintf("umi-to-yama-%02d", n), fmt.Sprintf("kaze-to-kumo-%02d", n),
-			"高橋 桜", "Sakura Takahashi", fmt.Sprintf("sakura%02d@mail.localhost.example", n), false, "seed.many"})
+			"高橋 桜", "Sakura Takahashi", "タカハシ サクラ", fmt.Sprintf("sakura%02d@mail.localhost.example", n), false, "seed.many"})
 	}
 	return out
 }
@@ -202,7 +212,7 @@ func seeds() []seeded {
 func demoPersons() map[string]bank.Person {
 	out := map[string]bank.Person{}
 	for _, s := range seeds() {
-		out[s.Ref] = bank.Person{Name: s.Name, NameEn: s.NameEN}
+		out[s.Ref] = bank.Person{Name: s.Name, NameEn: s.NameEN, Kana: s.Kana}
 	}
 	return out
 }
@@ -213,7 +223,7 @@ func seed(ctx context.Context, a *authority.Authority) error {
 	errs := make(chan error, len(seeds()))
 	for _, s := range seeds() {
 		wg.Go(func() {
-			n := authority.NewCustomer{Ref: s.Ref, LoginID: s.LoginID, LoginPassword: s.Login, ConfirmPassword: s.Confirm, Name: s.Name, Kana: "", Mail: s.Mail,
+			n := authority.NewCustomer{Ref: s.Ref, LoginID: s.LoginID, LoginPassword: s.Login, ConfirmPassword: s.Confirm, Name: s.Name, Kana: s.Kana, Mail: s.Mail,
 				Phone: "090-0000-0000", Branch: "101", AccountType: "普通", AccountNumber: s.Ref[7:], KeepPasswords: !s.First}
 			var bad authority.ErrImport
 			if err := a.ImportCustomer(ctx, n); err != nil && (!errors.As(err, &bad) || bad.Why != "is taken") {

@@ -105,7 +105,7 @@ func attack(t testing.TB, change ...func(*parts)) *attacked {
 	w := &attacked{World: &testkit.World{Authority: h.authority, T: t, Clock: clock}, t: t, house: h, file: file, box: box, log: log}
 	w.client, err = h.authority.CreateOIDCClient(t.Context(), authority.OIDCClient{ID: "bank", Name: "Bank", Method: authority.ClientSecretBasic, RedirectURIs: []string{bankBack}})
 	fine(t, err)
-	w.system, err = h.authority.CreateAPIClient(t.Context(), "core", []string{"otp:verify"}, nil)
+	w.system, err = h.authority.CreateAPIClient(t.Context(), "core", []string{"otp:verify"}, nil, "")
 	fine(t, err)
 	w.at, err = sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)")
 	fine(t, err)

@@ -106,12 +106,12 @@ func (a *Authority) ImportCustomer(ctx context.Context, n NewCustomer) error {
 }
 
 // CreateAPIClient makes a system of the bank known. One with a key of its own proves itself by that (private_key_jwt); one without gets a secret, which is shown once and
-// kept as a hash.
-func (a *Authority) CreateAPIClient(ctx context.Context, id string, scopes []string, key *signing.JWK) (secret string, err error) {
+// kept as a hash. webhook is where it wants to be told what became of its transactions; it may be empty.
+func (a *Authority) CreateAPIClient(ctx context.Context, id string, scopes []string, key *signing.JWK, webhook string) (secret string, err error) {
 	if !clientID.MatchString(id) {
 		return "", problem.New(problem.Malformed, "field", "id")
 	}
-	p := db.InsertAPIClientParams{ID: id, SecretHash: []byte{}, PublicKey: []byte{}, Scopes: strings.Join(scopes, " ")}
+	p := db.InsertAPIClientParams{ID: id, SecretHash: []byte{}, PublicKey: []byte{}, Scopes: strings.Join(scopes, " "), Webhook: webhook}
 	if key != nil {
 		p.PublicKey = key[:]
 	} else {

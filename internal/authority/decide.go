@@ -200,7 +200,7 @@ func (d *deed) decide(ctx context.Context, row db.Txn, t token.Token, decision t
 		}
 		return s, d.refuse(decided(s))
 	}
-	return to, d.answeredWake(ctx, row.Customer)
+	return to, errors.Join(d.event(ctx, row, to), d.answeredWake(ctx, row.Customer))
 }
 
 // answered is the state that an answer leads to, whatever has become of the transaction since.
@@ -304,7 +304,7 @@ func (a *Authority) ConfirmOffline(ctx context.Context, by audit.Actor, id, code
 			return problem.New(problem.Conflict)
 		}
 		d.detail = map[string]string{"grade": string(transaction.GradeB)}
-		return errors.Join(d.ForgetThrottle(ctx, bucket), d.answeredWake(ctx, row.Customer))
+		return errors.Join(d.ForgetThrottle(ctx, bucket), d.event(ctx, row, transaction.Approved), d.answeredWake(ctx, row.Customer))
 	})
 	if err != nil {
 		return out, err

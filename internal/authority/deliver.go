@@ -76,8 +76,11 @@ func (a *Authority) deliver(ctx context.Context, row db.Outbox, now time.Time) e
 	if row.Topic == loginEnded {
 		return a.deliverLogout(ctx, row, now)
 	}
-	if row.Topic == wakeTopic {
+	switch row.Topic {
+	case wakeTopic:
 		return a.deliverWake(ctx, row, now)
+	case eventTopic:
+		return a.deliverEvent(ctx, row, now)
 	}
 	address, err := a.Store.Reader().AddressByID(ctx, row.Address)
 	if err != nil {
@@ -230,15 +233,15 @@ func (a *Authority) SweepDue(ctx context.Context) error {
 
 // sweepTransactions writes down which transactions have ended by time.
 func (a *Authority) sweepTransactions(ctx context.Context, now time.Time) error {
-	end := func(id, customerID string, from transaction.State, on transaction.Event, action audit.Action) error {
+	end := func(row db.Txn, from transaction.State, on transaction.Event, action audit.Action) error {
 		err := a.do(ctx, audit.Actor{Kind: audit.Clock}, action, func(ctx context.Context, d *deed) error {
-			d.on(customerID, id)
-			return d.endTxn(ctx, id, from, on)
+			d.on(row.Customer, row.ID)
+			return d.endTxn(ctx, row, from, on)
 		})
 		if problem.KindOf(err) == problem.Conflict { // somebody answered in the last moment
 			return nil
 		}
-		a.tell(id, customerID)
+		a.tell(row.ID, row.Customer)
 		return err
 	}
 	expired, err := a.Store.Reader().ExpiredTxns(ctx, db.ExpiredTxnsParams{ExpiresAt: store.Micros(now), Limit: 1000})
@@ -246,7 +249,7 @@ func (a *Authority) sweepTransactions(ctx context.Context, now time.Time) error 
 		return err
 	}
 	for _, r := range expired {
-		if err := end(r.ID, r.Customer, transaction.Pending, transaction.Expire, audit.TransactionExpire); err != nil {
+		if err := end(r, transaction.Pending, transaction.Expire, audit.TransactionExpire); err != nil {
 			return err
 		}
 	}
@@ -255,7 +258,7 @@ func (a *Authority) sweepTransactions(ctx context.Context, now time.Time) error 
 		return err
 	}
 	for _, r := range lapsed {
-		if err := end(r.ID, r.Customer, transaction.Approved, transaction.Lapse, audit.TransactionLapse); err != nil {
+		if err := end(r, transaction.Approved, transaction.Lapse, audit.TransactionLapse); err != nil {
 			return err
 		}
 	}

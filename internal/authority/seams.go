@@ -31,6 +31,8 @@ type Mailer interface {
 type Caller interface {
 	// PostForm sends a form and takes any 2xx answer for success. It follows no redirect.
 	PostForm(ctx context.Context, address string, form map[string]string) error
+	// Post sends a body of a media type, with the same rules.
+	Post(ctx context.Context, address, mediaType, body string) error
 }
 
 // Pusher wakes a phone through its browser's push service (RFC 8030). What is sent has no content.

@@ -288,15 +288,19 @@ func (d *deed) freePending(ctx context.Context, customerID string) error {
 		}
 		return problem.New(problem.TransactionPending, values...)
 	}
-	return errors.Join(d.endTxn(ctx, row.ID, transaction.Pending, transaction.Expire), d.also(ctx, audit.TransactionExpire, row.ID))
+	return errors.Join(d.endTxn(ctx, row, transaction.Pending, transaction.Expire), d.also(ctx, audit.TransactionExpire, row.ID))
 }
 
-func (d *deed) endTxn(ctx context.Context, id string, from transaction.State, on transaction.Event) error {
+// endTxn ends a transaction in a way that nobody has answered: by time, or withdrawn.
+func (d *deed) endTxn(ctx context.Context, row db.Txn, from transaction.State, on transaction.Event) error {
 	to, ok := transaction.Life.Next(from, on)
 	if !ok {
 		return problem.New(problem.Conflict)
 	}
-	return store.Must(d.EndTxn(ctx, db.EndTxnParams{ID: id, State: string(to), EndedAt: store.Micros(d.now), State_2: string(from)}))
+	if err := store.Must(d.EndTxn(ctx, db.EndTxnParams{ID: row.ID, State: string(to), EndedAt: store.Micros(d.now), State_2: string(from)})); err != nil {
+		return err
+	}
+	return d.event(ctx, row, to)
 }
 
 // cancelOpen withdraws what waits for a customer or for the bank, because nothing may go on: a report, a stop, a lock, the end of a token.
@@ -313,7 +317,7 @@ func (d *deed) cancelOpen(ctx context.Context, customerID string) error {
 		case transaction.Lapsed:
 			on, action = transaction.Lapse, audit.TransactionLapse
 		}
-		if err := errors.Join(d.endTxn(ctx, row.ID, transaction.State(row.State), on), d.also(ctx, action, row.ID)); err != nil {
+		if err := errors.Join(d.endTxn(ctx, row, transaction.State(row.State), on), d.also(ctx, action, row.ID)); err != nil {
 			return err
 		}
 	}
@@ -400,7 +404,7 @@ func (a *Authority) CancelTransaction(ctx context.Context, by audit.Actor, id st
 		case transaction.Cancelled:
 			return nil
 		case transaction.Pending, transaction.Approved:
-			return d.endTxn(ctx, id, s, transaction.Cancel)
+			return d.endTxn(ctx, row, s, transaction.Cancel)
 		default:
 			return decided(s)
 		}

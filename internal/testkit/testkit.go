@@ -316,3 +316,32 @@ func (b *Browser) Registered() *Phone {
 	}
 	return p
 }
+
+// Pushes is a pretend push service that counts.
+type Pushes struct {
+	mu sync.Mutex
+	n  int
+}
+
+// Key is no key.
+func (p *Pushes) Key() string { return "" }
+
+// Wake counts.
+func (p *Pushes) Wake(context.Context, notice.Subscription, string, time.Duration) error {
+	p.mu.Lock()
+	p.n++
+	p.mu.Unlock()
+	return nil
+}
+
+// Count is how many wake-ups there were.
+func (p *Pushes) Count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.n
+}
+
+// Subscription is where a pretend browser can be woken.
+func Subscription() notice.Subscription {
+	return notice.Subscription{Endpoint: "http://127.0.0.1:1/push", P256DH: "BA", Auth: "AA"}
+}

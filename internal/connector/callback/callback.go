@@ -33,11 +33,16 @@ func (c *Caller) PostForm(ctx context.Context, address string, form map[string]s
 	for k, v := range form {
 		values.Set(k, v)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(values.Encode()))
+	return c.Post(ctx, address, "application/x-www-form-urlencoded", values.Encode())
+}
+
+// Post sends a body of a media type and takes any 2xx answer for success.
+func (c *Caller) Post(ctx context.Context, address, mediaType, body string) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("callback: %w", err)
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Content-Type", mediaType)
 	res, err := c.client.Do(r)
 	if err != nil {
 		return fmt.Errorf("callback: the other side cannot be reached: %w", err)

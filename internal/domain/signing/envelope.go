@@ -24,6 +24,7 @@ const (
 	TypDecision     = "inkan-decision+jws"
 	TypOffline      = "inkan-offline+jws"
 	TypPermit       = "inkan-permit+jws"
+	TypEvent        = "inkan-event+jws"
 )
 
 // ErrSignature says that an envelope is not what it claims to be. It never says why: whoever sent it knows or must not.

@@ -11,8 +11,9 @@ import (
 
 type securityData struct {
 	tokenData
-	Customer customer.Customer
-	Sessions []authority.Session
+	Transactions transactionsState
+	Customer     customer.Customer
+	Sessions     []authority.Session
 }
 
 // showSecurity is the state of everything on one page.
@@ -29,8 +30,12 @@ func (s *Server) showSecurity(w http.ResponseWriter, r *http.Request, on authori
 	if err != nil {
 		return err
 	}
+	transactions, err := s.transactionsState(r, on)
+	if err != nil {
+		return err
+	}
 	v := s.page(w, r, on, "security")
-	v.Data = securityData{s.tokenData(v, t, on), c, sessions}
+	v.Data = securityData{s.tokenData(v, t, on), transactions, c, sessions}
 	s.write(w, r, http.StatusOK, v)
 	return nil
 }

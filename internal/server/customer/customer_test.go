@@ -308,7 +308,7 @@ func TestOpenRedirect(t *testing.T) {
 		b.post("/login", "login_id", id, "login_password", testkit.Login)
 		b.on("/security")
 	}
-	for _, good := range []string{"/security", "/history?before=ent_1", "/oidc/authorize/abc", "/authorize/abc?x=1", "/authorize?client_id=bank", "/token/start", "/oidc/logout/x"} {
+	for _, good := range []string{"/security", "/history?before=ent_1", "/oidc/authorize/abc", "/authorize/abc?x=1", "/authorize?client_id=bank", "/token/start", "/oidc/logout/x", transactionsPage} {
 		if got := safe(good); got != good {
 			t.Errorf("safe(%q) = %q", good, got)
 		}
@@ -325,10 +325,10 @@ func TestOpenRedirect(t *testing.T) {
 
 // routes are the forms of these pages and the addresses that show something.
 var formRoutes = []string{"/login", "/login/code", "/login/passwords", "/logout", "/token/apply", "/token/test", "/token/address", "/token/key", "/token/mail", "/token/cancel", "/token/start",
-	"/token/stop", "/security/session", "/password"}
+	"/token/stop", "/security/session", transactionsPage, "/password"}
 
 var pageRoutes = []string{"/login", "/login/code", "/login/passwords", "/logout", "/token/apply", "/token/address", "/token/key", "/token/cancel", "/token/start", "/token/stop", "/token/done",
-	"/security", "/password", "/history", "/token/state"}
+	"/security", transactionsPage, "/password", "/history", "/token/state"}
 
 // TestEveryRoute: wrong method, no session, no form value, a form from elsewhere, and a body that is too large are refused, and every answer carries the headers.
 func TestEveryRoute(t *testing.T) {

@@ -40,7 +40,8 @@ func (s *Server) gallery(w http.ResponseWriter, r *http.Request) {
 // GalleryPages names every page of the gallery: the page, and after a hyphen the situation.
 var GalleryPages = []string{"login", "login-phone", "login-refused", "login-over", "code", "code-wrong", "code-used", "code-locked", "passwords", "passwords-weak", "apply", "apply-phone",
 	"apply-tested", "apply-wait", "address", "address-bounced", "address-refused", "key", "key-phone", "key-bounced", "key-late", "start", "start-refused", "done", "cancel", "stop", "stop-refused",
-	"security", "security-none", "security-ordered", "security-registered", "security-locked", "password", "password-confirm", "history", "history-empty", "logout", "logout-done", "sorry", "leave"}
+	"security", "security-none", "security-ordered", "security-registered", "security-locked", "security-transactions", "security-stopped",
+	"transactions", "transactions-unread", "transactions-added", "transactions-always", "transactions-none", "transactions-locked", "transactions-stopped", "password", "password-confirm", "history", "history-empty", "logout", "logout-done", "sorry", "leave"}
 
 // invent fills a page with a made-up customer's affairs.
 func (s *Server) invent(v *view, name string) bool {
@@ -153,7 +154,7 @@ func (s *Server) invent(v *view, name string) bool {
 		v.Data = fill(view, pc)
 	case "security":
 		switch situation {
-		case "":
+		case "", "transactions", "stopped":
 			view.Token = inUse
 		case "locked":
 			t := *inUse
@@ -166,7 +167,24 @@ func (s *Server) invent(v *view, name string) bool {
 			e.State = enrolment.Registered
 			view.Enrolment, view.Phone = &e, "iPhone / Safari"
 		}
-		v.Data = securityData{fill(view, pc), customer.Customer{}, []authority.Session{pc, phone}}
+		v.Data = securityData{fill(view, pc), inventedTransactions(situation, now), customer.Customer{}, []authority.Session{pc, phone}}
+	case "transactions":
+		if situation != "none" {
+			t := *inUse
+			if situation == "locked" {
+				t.State = token.Locked
+			}
+			view.Token = &t
+		}
+		switch situation {
+		case "unread":
+			refuse(problem.StepUp)
+		case "added":
+			v.Said = "transactions"
+		}
+		d := fill(view, pc)
+		v.Data = s.transactionsData(v, view, pc, inventedTransactions(situation, now))
+		v.Nav = !d.Mandatory
 	case "password":
 		inside()
 		which := whichOf(situation)
@@ -203,9 +221,26 @@ var galleryNames = func() map[string]struct{} {
 	return m
 }()
 
+// inventedTransactions is how the made-up customer's transactions are confirmed in a situation.
+func inventedTransactions(situation string, now time.Time) (t transactionsState) {
+	switch situation {
+	case "transactions", "added":
+		t.Since = now.Add(-40 * 24 * time.Hour)
+	case "stopped":
+		t.Since, t.Stopped = now.Add(-40*24*time.Hour), now.Add(-20*time.Minute)
+	case "always":
+		t.Always = true
+	}
+	return t
+}
+
 func inventedEntries(now time.Time) []audit.Entry {
 	pc, phone := audit.Actor{Device: "Windows / Edge", Source: "192.0.2.0/24"}, audit.Actor{Device: "iPhone / Safari", Source: "198.51.100.0/24"}
 	return []audit.Entry{
+		{At: now.Add(-1 * time.Minute), Actor: phone, Action: audit.TransfersStop, Outcome: audit.Done},
+		{At: now.Add(-1 * time.Minute), Actor: phone, Action: audit.TransactionDecide, Outcome: audit.Done, Detail: map[string]string{"answer": "report"}},
+		{At: now.Add(-2 * time.Minute), Actor: phone, Action: audit.TransactionDecide, Outcome: audit.Done, Detail: map[string]string{"answer": "approve"}},
+		{At: now.Add(-3 * time.Minute), Actor: audit.Actor{Kind: audit.Bank, Source: "203.0.113.0/24"}, Action: audit.TransactionOffline, Outcome: audit.Done},
 		{At: now.Add(-4 * time.Minute), Actor: pc, Action: audit.LoginOTP, Outcome: audit.Done},
 		{At: now.Add(-5 * time.Minute), Actor: pc, Action: audit.LoginOTP, Outcome: audit.Refused},
 		{At: now.Add(-5 * time.Minute), Actor: pc, Action: audit.LoginPassword, Outcome: audit.Done},

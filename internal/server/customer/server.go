@@ -86,6 +86,8 @@ func (s *Server) Mount(m *http.ServeMux) {
 
 	m.Handle("GET /security", s.inside(s.showSecurity, all))
 	m.Handle("POST /security/session", s.inside(s.endSession, all))
+	m.Handle("GET /security/transaction-authentication", s.inside(s.showTransactions, all))
+	m.Handle("POST /security/transaction-authentication", s.inside(s.addTransactions, all))
 	m.Handle("GET /password", s.inside(s.showPassword, all))
 	m.Handle("POST /password", s.inside(s.password, all))
 	m.Handle("GET /history", s.inside(s.showHistory, all))

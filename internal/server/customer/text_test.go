@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/audit"
@@ -116,6 +117,8 @@ func TestEveryTextUsed(t *testing.T) {
 	add("span.", "second", "seconds", "minutes", "hours", "days")
 	add("factor.", "login_password", "confirm_password", "otp")
 	add("which.", "login", "confirm", "both")
+	add("answer.", "approve", "reject", "report", "copy")
+	add("push.", "on", "off", "gone")
 	add("reason.", password.Short, password.Long, password.Listed, password.Similar, password.Same, mismatch)
 	for _, s := range []token.State{token.Active, token.Locked, token.Suspended, token.Expired} {
 		add("token.state.", string(s))
@@ -142,10 +145,12 @@ func TestEveryTextUsed(t *testing.T) {
 // TestEveryAct: each act that the history tells of has words for its success and, where somebody can be refused, for its refusal; there are no others.
 func TestEveryAct(t *testing.T) {
 	x := texts(t)
-	alone := []audit.Action{audit.AddressBounce, audit.TokenLock, audit.TokenExpire, audit.EnrolmentExpire, audit.EnrolmentBurn} // nobody asks for these
+	alone := []audit.Action{audit.AddressBounce, audit.TokenLock, audit.TokenExpire, audit.EnrolmentExpire, audit.EnrolmentBurn, audit.TransactionExpire, audit.TransfersStop,
+		audit.TransfersResume} // she asks for none of these
 	var want []string
 	for _, a := range []audit.Action{audit.LoginPassword, audit.LoginOTP, audit.Logout, audit.SessionEnd, audit.PasswordChange, audit.TokenApply, audit.TokenCancel, audit.NumberResend,
-		audit.AddressTest, audit.AddressCorrect, audit.TokenRegister, audit.TokenStart, audit.TokenStop} {
+		audit.AddressTest, audit.AddressCorrect, audit.TokenRegister, audit.TokenStart, audit.TokenStop, audit.TransactionAuthAdd, audit.TransactionDecide, audit.TransactionOffline,
+		audit.PushChange} {
 		want = append(want, "act."+string(a)+".done", "act."+string(a)+".refused")
 	}
 	for _, a := range alone {
@@ -168,7 +173,7 @@ func TestMails(t *testing.T) {
 	bank := authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: "https://login.bank.example", TokenOrigin: "https://token.bank.example", MailFrom: "otp@bank.example", Phone: "0120-000-000"}
 	compose := web.Compose(texts(t), bank)
 	values := map[string]string{"number": "1234 5678", "app": bank.TokenOrigin, "device": "Windows / Edge", "time": "2026-10-05T05:24:00Z", "expires": "2026-10-06T05:24:00Z", "phone_number": bank.Phone, "phone": "iPhone / Safari"}
-	for _, topic := range []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "password_changed"} {
+	for _, topic := range []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "password_changed", "transaction_auth_added", "transaction_reported", "transfers_resumed"} {
 		subject, body, err := compose(topic, values)
 		if err != nil {
 			t.Fatal(err)
@@ -179,6 +184,12 @@ func TestMails(t *testing.T) {
 		for _, want := range []string{"2026年10月5日 14:24", "5 October 2026, 14:24", "Windows / Edge", bank.Phone, "心当たりがない", "not you", bank.MailFrom} {
 			if want == "not you" && topic != "token_started" && topic != "token_stopped" && topic != "password_changed" && topic != "address_corrected" {
 				continue
+			}
+			switch { // what a phone was used for names the phone; the operator's own act has no device
+			case want == "Windows / Edge" && topic == "transaction_reported":
+				want = "iPhone / Safari"
+			case want == "Windows / Edge" && topic == "transfers_resumed":
+				want = "再開"
 			}
 			if !strings.Contains(body, want) {
 				t.Errorf("%s does not say %q:\n%s", topic, want, body)
@@ -202,7 +213,9 @@ func TestRefusalsInWords(t *testing.T) {
 	x := texts(t)
 	for _, lang := range web.Languages {
 		for _, e := range []*problem.Error{problem.New(problem.OTPWrong, "tries_left", 3, "lock_left", 8), problem.New(problem.OTPUsed, "wait", 34.0), problem.New(problem.FactorBlocked, "factor", "otp"),
-			problem.New(problem.PasswordWeak, "which", "confirm", "reason", "short", "floor", 8), problem.New(problem.MailTooSoon, "retry_after", 50), problem.New(problem.Busy, "retry_after", 2)} {
+			problem.New(problem.PasswordWeak, "which", "confirm", "reason", "short", "floor", 8), problem.New(problem.MailTooSoon, "retry_after", 50), problem.New(problem.Busy, "retry_after", 2),
+			problem.New(problem.TransfersStopped, "since", time.Date(2026, 10, 5, 5, 24, 0, 0, time.UTC)), problem.New(problem.OfflineWrong, "tries_left", 2), problem.New(problem.TransactionDecided, "state", "rejected"),
+			problem.New(problem.FieldsRefused, "field", "payee.name", "reason", "form"), problem.New(problem.PermitMismatch, "field", "amount")} {
 			r := x.Refusal(lang, e)
 			for _, s := range []string{r.What, r.Kept, r.Do} {
 				if s == "" || strings.ContainsAny(s, "{}") {

@@ -320,7 +320,17 @@ func (v *view) floorOf(name string) int {
 
 // Act says an entry of the history in words.
 func (v *view) Act(e audit.Entry) string {
-	return v.T("act."+string(e.Action)+"."+string(e.Outcome), "which", v.T("which."+detail(e, "which", "login")), "platform", v.Device(e.Detail["platform"]))
+	answer := detail(e, "answer", "approve")
+	if e.Detail["grade"] != "" { // the signed answer to what the digits on the bank's page had approved before
+		answer = "copy"
+	}
+	return v.T("act."+string(e.Action)+"."+string(e.Outcome), "which", v.T("which."+detail(e, "which", "login")), "platform", v.Device(e.Detail["platform"]),
+		"answer", v.T("answer."+answer), "push", v.T("push."+detail(e, "push", "on")))
+}
+
+// Hers says whether the place of an entry is one where a device of hers, or somebody's who pretends to be her, may have been. Where the bank's own systems stand tells her nothing.
+func (v *view) Hers(e audit.Entry) bool {
+	return e.Actor.Kind != audit.Bank && e.Action != audit.TransactionExpire && (e.Actor.Device != "" || e.Actor.Source != "")
 }
 
 func detail(e audit.Entry, name, otherwise string) string {

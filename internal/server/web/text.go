@@ -200,7 +200,8 @@ func number(v any) (int, bool) {
 }
 
 // topics are the notices that the authority may ask for.
-var topics = []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "password_changed"}
+var topics = []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "password_changed",
+	"transaction_auth_added", "transaction_reported", "transfers_resumed"}
 
 // Compose gives the words of each notice: first in Japanese, then in English, as plain text. No notice leads to a page that asks for a
 // password.

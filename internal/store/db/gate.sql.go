@@ -10,7 +10,7 @@ import (
 )
 
 const aPIClientByID = `-- name: APIClientByID :one
-SELECT id, secret_hash, scopes, created_at, public_key FROM api_client WHERE id = $1
+SELECT id, secret_hash, scopes, created_at, public_key, webhook FROM api_client WHERE id = $1
 `
 
 func (q *Queries) APIClientByID(ctx context.Context, id string) (ApiClient, error) {
@@ -22,6 +22,7 @@ func (q *Queries) APIClientByID(ctx context.Context, id string) (ApiClient, erro
 		&i.Scopes,
 		&i.CreatedAt,
 		&i.PublicKey,
+		&i.Webhook,
 	)
 	return i, err
 }
@@ -146,7 +147,7 @@ func (q *Queries) GiveBackTry(ctx context.Context, arg GiveBackTryParams) error 
 }
 
 const insertAPIClient = `-- name: InsertAPIClient :exec
-INSERT INTO api_client (id, secret_hash, scopes, created_at, public_key) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO api_client (id, secret_hash, scopes, created_at, public_key, webhook) VALUES ($1, $2, $3, $4, $5, $6)
 `
 
 type InsertAPIClientParams struct {
@@ -155,6 +156,7 @@ type InsertAPIClientParams struct {
 	Scopes     string
 	CreatedAt  int64
 	PublicKey  []byte
+	Webhook    string
 }
 
 func (q *Queries) InsertAPIClient(ctx context.Context, arg InsertAPIClientParams) error {
@@ -164,6 +166,7 @@ func (q *Queries) InsertAPIClient(ctx context.Context, arg InsertAPIClientParams
 		arg.Scopes,
 		arg.CreatedAt,
 		arg.PublicKey,
+		arg.Webhook,
 	)
 	return err
 }

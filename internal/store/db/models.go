@@ -18,6 +18,7 @@ type ApiClient struct {
 	Scopes     string
 	CreatedAt  int64
 	PublicKey  []byte
+	Webhook    string
 }
 
 type Attempt struct {

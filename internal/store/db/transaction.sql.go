@@ -186,7 +186,7 @@ func (q *Queries) EndTxn(ctx context.Context, arg EndTxnParams) (int64, error) {
 }
 
 const expiredTxns = `-- name: ExpiredTxns :many
-SELECT id, customer, state FROM txn WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
+SELECT id, customer, client, state, document_hash, offer, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
 `
 
 type ExpiredTxnsParams struct {
@@ -194,22 +194,39 @@ type ExpiredTxnsParams struct {
 	Limit     int32
 }
 
-type ExpiredTxnsRow struct {
-	ID       string
-	Customer string
-	State    string
-}
-
-func (q *Queries) ExpiredTxns(ctx context.Context, arg ExpiredTxnsParams) ([]ExpiredTxnsRow, error) {
+func (q *Queries) ExpiredTxns(ctx context.Context, arg ExpiredTxnsParams) ([]Txn, error) {
 	rows, err := q.db.QueryContext(ctx, expiredTxns, arg.ExpiresAt, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ExpiredTxnsRow
+	var items []Txn
 	for rows.Next() {
-		var i ExpiredTxnsRow
-		if err := rows.Scan(&i.ID, &i.Customer, &i.State); err != nil {
+		var i Txn
+		if err := rows.Scan(
+			&i.ID,
+			&i.Customer,
+			&i.Client,
+			&i.State,
+			&i.DocumentHash,
+			&i.Offer,
+			&i.Bundle,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.Token,
+			&i.Decision,
+			&i.Reason,
+			&i.Grade,
+			&i.Language,
+			&i.DecidedAt,
+			&i.OfflineTries,
+			&i.Offline,
+			&i.ApprovedUntil,
+			&i.Request,
+			&i.Permit,
+			&i.EndedAt,
+			&i.ChangedAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -324,7 +341,7 @@ func (q *Queries) InsertTxn(ctx context.Context, arg InsertTxnParams) error {
 }
 
 const lapsedTxns = `-- name: LapsedTxns :many
-SELECT id, customer, state FROM txn WHERE state = 'approved' AND approved_until <= $1 ORDER BY approved_until LIMIT $2
+SELECT id, customer, client, state, document_hash, offer, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE state = 'approved' AND approved_until <= $1 ORDER BY approved_until LIMIT $2
 `
 
 type LapsedTxnsParams struct {
@@ -332,22 +349,39 @@ type LapsedTxnsParams struct {
 	Limit         int32
 }
 
-type LapsedTxnsRow struct {
-	ID       string
-	Customer string
-	State    string
-}
-
-func (q *Queries) LapsedTxns(ctx context.Context, arg LapsedTxnsParams) ([]LapsedTxnsRow, error) {
+func (q *Queries) LapsedTxns(ctx context.Context, arg LapsedTxnsParams) ([]Txn, error) {
 	rows, err := q.db.QueryContext(ctx, lapsedTxns, arg.ApprovedUntil, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []LapsedTxnsRow
+	var items []Txn
 	for rows.Next() {
-		var i LapsedTxnsRow
-		if err := rows.Scan(&i.ID, &i.Customer, &i.State); err != nil {
+		var i Txn
+		if err := rows.Scan(
+			&i.ID,
+			&i.Customer,
+			&i.Client,
+			&i.State,
+			&i.DocumentHash,
+			&i.Offer,
+			&i.Bundle,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.Token,
+			&i.Decision,
+			&i.Reason,
+			&i.Grade,
+			&i.Language,
+			&i.DecidedAt,
+			&i.OfflineTries,
+			&i.Offline,
+			&i.ApprovedUntil,
+			&i.Request,
+			&i.Permit,
+			&i.EndedAt,
+			&i.ChangedAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

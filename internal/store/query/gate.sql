@@ -62,7 +62,7 @@ ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until_at = excluded.unt
 WHERE lease.owner = excluded.owner OR lease.until_at <= CAST(sqlc.arg(now) AS BIGINT);
 
 -- name: InsertAPIClient :exec
-INSERT INTO api_client (id, secret_hash, scopes, created_at, public_key) VALUES ($1, $2, $3, $4, $5);
+INSERT INTO api_client (id, secret_hash, scopes, created_at, public_key, webhook) VALUES ($1, $2, $3, $4, $5, $6);
 
 -- name: APIClientByID :one
 SELECT * FROM api_client WHERE id = $1;

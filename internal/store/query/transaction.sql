@@ -55,10 +55,10 @@ UPDATE txn SET state = $2, ended_at = $3, changed_at = $3 WHERE id = $1 AND stat
 SELECT * FROM txn WHERE customer = $1 AND state IN ('pending', 'approved') ORDER BY created_at;
 
 -- name: ExpiredTxns :many
-SELECT id, customer, state FROM txn WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_at LIMIT $2;
+SELECT * FROM txn WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_at LIMIT $2;
 
 -- name: LapsedTxns :many
-SELECT id, customer, state FROM txn WHERE state = 'approved' AND approved_until <= $1 ORDER BY approved_until LIMIT $2;
+SELECT * FROM txn WHERE state = 'approved' AND approved_until <= $1 ORDER BY approved_until LIMIT $2;
 
 -- name: ReportedTxns :many
 SELECT * FROM txn WHERE state = 'reported' AND decided_at < $1 ORDER BY decided_at DESC LIMIT $2;

@@ -66,3 +66,5 @@ CREATE TABLE push (
 
 -- Systems of the bank prove themselves with a key of their own, or with a certificate, beside or instead of a secret.
 ALTER TABLE api_client ADD COLUMN public_key BYTEA NOT NULL DEFAULT '';
+-- Where a system of the bank wants to be told what became of its transactions; empty: nowhere.
+ALTER TABLE api_client ADD COLUMN webhook TEXT NOT NULL DEFAULT '';
