@@ -44,11 +44,18 @@ func (b *bank) home(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	// The page leaves by itself just after the idle time, so that no balance stays on an unattended screen.
-	w.Header().Set("Refresh", "305; url=/")
+	leave(w)
+	b.settle(who.Subject)
+	open := ""
+	for _, o := range b.orders.of(who.Subject) {
+		b.follow(o)
+		if o.status().Live {
+			open = o.id
+		}
+	}
 	b.pages.render(w, r, http.StatusOK, "home", homeView{
 		Name: b.nameOf(who, b.pages.tag(r)), How: describe(who.AMR), At: who.VerifiedAt, Last: who.Last, Today: b.cfg.Now(),
-		Accounts: accountsOf(who.Subject), SecurityCentre: b.cfg.SecurityCentre, ACR: who.ACR,
+		Accounts: b.accounts(who.Subject), SecurityCentre: b.cfg.SecurityCentre, ACR: who.ACR, Transfers: b.api != nil, Open: open,
 	})
 }
 
@@ -96,7 +103,7 @@ func (b *bank) language(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: tag, Path: "/", Secure: true, HttpOnly: true,
 		SameSite: http.SameSiteLaxMode, MaxAge: int((365 * 24 * time.Hour).Seconds())})
 	back := r.PostFormValue("back")
-	if u, err := url.Parse(back); err != nil || u.IsAbs() || u.Host != "" || (u.Path != "/home" && u.Path != LoggedOutPath) {
+	if u, err := url.Parse(back); err != nil || u.IsAbs() || u.Host != "" || (u.Path != "/home" && u.Path != LoggedOutPath && !returns(u)) {
 		back = "/"
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
@@ -110,7 +117,7 @@ func (b *bank) notFound(w http.ResponseWriter, r *http.Request) {
 var statusOf = map[string]int{
 	"issuer_unreachable": http.StatusServiceUnavailable, "temporarily_unavailable": http.StatusServiceUnavailable,
 	"server_error": http.StatusBadGateway, "answer_invalid": http.StatusBadGateway,
-	"not_found": http.StatusNotFound, "logged_out_alone": http.StatusOK,
+	"not_found": http.StatusNotFound, "evidence_away": http.StatusServiceUnavailable, "logged_out_alone": http.StatusOK,
 }
 
 // sorry explains in plain words what happened, that nothing was lost, and what to do; the kinds are the keys of the texts.

@@ -39,6 +39,8 @@ type homeView struct {
 	Today          time.Time
 	Accounts       []account
 	SecurityCentre string
+	Transfers      bool   // The bank offers them.
+	Open           string // Name of an order that waits for the customer; empty if none does.
 }
 
 type sorryView struct {
@@ -61,6 +63,30 @@ func (p page) T(key string) string { return p.text[key] }
 // Fill answers a sentence with one value in it.
 func (p page) Fill(key, value string) string { return strings.ReplaceAll(p.text[key], "{}", value) }
 
+// Fill2 answers a sentence with two values in it.
+func (p page) Fill2(key, first, second string) string {
+	return strings.Replace(strings.Replace(p.text[key], "{}", first, 1), "{}", second, 1)
+}
+
+// Yen writes an amount in groups of three.
+func (p page) Yen(amount int64) string { return yen(amount) }
+
+// Step is one of the steps of a transfer: where it stands against the present one.
+type Step struct {
+	Name    string
+	Done    bool
+	Present bool
+}
+
+// Steps are the steps of a transfer, so that the customer sees how far it is.
+func (p page) Steps(present int) []Step {
+	var out []Step
+	for i, key := range []string{"step_payee", "step_details", "step_check", "step_app", "step_done"} {
+		out = append(out, Step{p.text[key], i+1 < present, i+1 == present})
+	}
+	return out
+}
+
 // Time writes a moment in the customer's way.
 func (p page) Time(t time.Time) string { return t.In(japan).Format(p.text["format_time"]) }
 
@@ -80,8 +106,8 @@ func loadPages() (*pages, error) {
 		}
 		p.texts[tag] = text
 	}
-	for _, name := range []string{"front", "home", "goodbye", "sorry"} {
-		t, err := template.ParseFS(files, "pages/layout.html", "pages/"+name+".html")
+	for _, name := range []string{"front", "home", "goodbye", "sorry", "halt", "transfers", "choose", "details", "confirm", "waiting", "approved", "ended"} {
+		t, err := template.ParseFS(files, "pages/layout.html", "pages/parts.html", "pages/"+name+".html")
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +136,7 @@ func (p *pages) tag(r *http.Request) string {
 func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name string, view any) {
 	tag := p.tag(r)
 	var b bytes.Buffer
-	if err := p.templates[name].ExecuteTemplate(&b, "layout", page{Lang: tag, Name: name, Back: r.URL.Path, View: view, text: p.texts[tag]}); err != nil {
+	if err := p.templates[name].ExecuteTemplate(&b, "layout", page{Lang: tag, Name: name, Back: r.URL.RequestURI(), View: view, text: p.texts[tag]}); err != nil {
 		http.Error(w, "500", http.StatusInternalServerError)
 		return
 	}

@@ -1,0 +1,800 @@
+package bank_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	crand "crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/inkan-auth/inkan/demo/bank"
+)
+
+const hanako = "C-1001"
+
+// till is a scene with the transaction API, a customer who has logged in, and a view into the bank's books.
+type till struct {
+	*scene
+	api    *api
+	inside *bank.Inside
+	b      *browser
+}
+
+func newTill(t *testing.T, change ...func(*bank.Config)) *till {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &till{}
+	var cfg bank.Config
+	x.scene = newScene(t, func(c *bank.Config) {
+		x.api = newAPI(t, &key.PublicKey, c.Now)
+		c.API, c.APIClientID, c.APIKey, c.ExecuteAtOnce, c.Phone = x.api.URL, "executor", key, true, "0120-111-222"
+		c.Log = slog.New(slog.NewTextHandler(&quiet{t: t}, nil))
+		for _, f := range change {
+			f(c)
+		}
+		cfg = *c
+	})
+	handler, inside, err := bank.NewInside(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.inside = inside
+	x.scene.bank.Config.Handler = handler
+	x.b = x.browser()
+	x.b.post("/login").expect(t, 200, "/home")
+	return x
+}
+
+// quiet takes the log of a bank that may still write when its test is over.
+type quiet struct {
+	t  *testing.T
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (q *quiet) Write(p []byte) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.b.Write(p)
+}
+
+func (b *browser) send(path string, form url.Values) answer {
+	return b.do(http.MethodPost, b.s.bank.URL+path, form)
+}
+
+// form is a transfer to another bank, as the form sends it.
+func (x *till) form(change ...string) url.Values {
+	from, _, _, _ := x.inside.Account(hanako, 0)
+	f := url.Values{"from": {from}, "bank": {"0991"}, "branch": {"011"}, "type": {"ordinary"}, "number": {"7654321"}, "amount": {"50000"}, "date": {"2026-11-22"}}
+	for i := 0; i < len(change); i += 2 {
+		f.Set(change[i], change[i+1])
+	}
+	return f
+}
+
+// draft fills in the form and arrives at the confirmation page.
+func (x *till) draft(change ...string) string {
+	x.t.Helper()
+	a := x.b.send("/transfers", x.form(change...))
+	if !strings.HasPrefix(a.path, "/transfers/T") {
+		x.t.Fatalf("no confirmation: %d %s\n%s", a.status, a.path, a.body)
+	}
+	return a.path
+}
+
+// until looks at a page again and again until it says something.
+func (x *till) until(path string, words ...string) answer {
+	x.t.Helper()
+	var a answer
+	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		a = x.b.get(path)
+		missing := false
+		for _, w := range words {
+			missing = missing || !strings.Contains(a.body, w)
+		}
+		if !missing {
+			return a
+		}
+	}
+	x.t.Fatalf("%s never says %q\n%s", path, words, a.body)
+	return a
+}
+
+// conserved holds the books to what must always be true.
+func (x *till) conserved(bookings int) {
+	x.t.Helper()
+	if err := x.inside.Reconcile(); err != nil {
+		x.t.Error(err)
+	}
+	if n := x.inside.Bookings(); n != bookings {
+		x.t.Errorf("%d bookings, wanted %d", n, bookings)
+	}
+}
+
+func state(s string) string { return `data-state="` + s + `"` }
+
+func TestTransfer(t *testing.T) {
+	x := newTill(t, func(c *bank.Config) {
+		c.Customers = map[string]bank.Person{hanako: {Name: "山田 花子", Kana: "ヤマダ ハナコ"}}
+	})
+	b := x.b
+	b.get("/home").expect(t, 200, "/home", `href="/transfers/new"`)
+	b.get("/transfers").expect(t, 200, "/transfers", "お振込はまだありません")
+	b.get("/transfers/new").expect(t, 200, "/transfers/new", "みどり銀行", "0991", `aria-current="step"`)
+	b.get("/transfers/new?bank=0991").expect(t, 200, "/transfers/new", "駅前支店", "1,000,000円", "165円", `min="2026-11-22"`, `max="2026-12-22"`)
+	from, _, _, number := x.inside.Account(hanako, 0)
+	before, _ := x.inside.Balance(from)
+	order := x.draft("number", "\uff17\uff16\uff15\uff14-321", "amount", "\uffe5\uff15\uff10,000円")
+	page := b.get(order)
+	page.expect(t, 200, order, "お振込の内容をお確かめください", "50,000円", "50,165円", "7654321", number, "ヤマダ ハナコ", "2026年11月22日(日)", "まだお振込は行われていません")
+	if n := x.api.count(func() int { return len(x.api.created) }); n != 0 {
+		t.Fatalf("%d transactions before anybody pressed", n)
+	}
+	b.send(order+"/ask", nil).expect(t, 200, order, "トークンアプリを開いてください", "7654321", "残り 5分0秒", "アプリに届かない場合", "<svg class=\"qr\"", `http-equiv="refresh" content="5"`, "/static/follow.js")
+	// The page of the waiting order says line by line what the app shows, and that is what the confirmation page said.
+	rows := regexp.MustCompile(`(?s)<dl class="rows">.*?</dl>`)
+	if a, b := rows.FindString(page.body), rows.FindString(b.get(order).body); a == "" || a != b {
+		t.Errorf("confirmed was\n%s\nand the app shows\n%s", a, b)
+	}
+	asked := x.api.asked()
+	for field, want := range map[string]string{"payee.account": "7654321", "payee.bank": "みどり銀行", "payee.branch_code": "011", "amount": "50000", "fee": "165", "date": "2026-11-22", "sender.name": "ヤマダ ハナコ"} {
+		if asked[field] != want {
+			t.Errorf("the customer is asked for %s = %q", field, asked[field])
+		}
+	}
+	if !strings.Contains(page.body, asked["payee.name"]) || asked["from.account"] == "" || !strings.HasSuffix(asked["from.account"], " 普通 "+number) {
+		t.Errorf("%v", asked)
+	}
+	b.get("/home").expect(t, 200, "/home", "お手続きの途中のお振込があります", order)
+	x.wait(20 * time.Second)
+	b.get(order).expect(t, 200, order, `id="offline" open`, "残り 4分40秒")
+	x.api.answer("approved")
+	x.until(order, state("done"), "お振込が完了しました", "済", "この振込先を登録する", "evidence.json")
+	after, held := x.inside.Balance(from)
+	if before-after != 50165 || held != 0 || x.inside.Clearing() != 50000 || x.inside.Fees() != 165 {
+		t.Errorf("%d became %d, %d held, clearing %d, fees %d", before, after, held, x.inside.Clearing(), x.inside.Fees())
+	}
+	x.conserved(1)
+	file := b.get(order + "/evidence.json")
+	if file.status != 200 || !json.Valid([]byte(file.body)) || !strings.Contains(file.header.Get("Content-Disposition"), "attachment") || file.header.Get("Content-Type") != "application/json" {
+		t.Errorf("evidence: %d %v %s", file.status, file.header, file.body)
+	}
+	b.send(order+"/payee", nil).expect(t, 200, order, "振込先を登録しました")
+	b.send(order+"/payee", nil)
+	b.get("/transfers").expect(t, 200, "/transfers", "完了", "50,000円", order+"/evidence.json")
+	b.get("/home").expect(t, 200, "/home", "入出金明細", "−50,000", "−165")
+	b.send("/language", url.Values{"to": {"en"}, "back": {order}}).expect(t, 200, order, "The transfer is made", "JPY 50,000")
+	b.send("/language", url.Values{"to": {"en"}, "back": {"/transfers/new?bank=0991"}}).expect(t, 200, "/transfers/new", "Midori Bank")
+	b.send("/language", url.Values{"to": {"en"}, "back": {order + "/evidence.json"}}).expect(t, 200, "/home")
+	b.get("/transfers/new").expect(t, 200, "/transfers/new", "Payees that you have kept", asked["payee.name"])
+	b.get("/transfers/new?payee=0").expect(t, 200, "/transfers/new", asked["payee.name"], `name="payee" value="0"`)
+	again := b.send("/transfers", url.Values{"from": {from}, "payee": {"0"}, "amount": {"1"}, "date": {"2026-11-22"}})
+	again.expect(t, 200, again.path, "Check the transfer", "JPY 1", "Sun 22 November 2026")
+}
+
+// TestTwoSteps is the other mode: the customer comes back and presses a button.
+func TestTwoSteps(t *testing.T) {
+	x := newTill(t, func(c *bank.Config) { c.ExecuteAtOnce = false })
+	order := x.draft()
+	x.b.send(order+"/ask", nil)
+	x.b.send(order+"/execute", nil).expect(t, 200, order, "トークンアプリを開いてください")
+	x.api.answer("approved")
+	x.until(order, "承認済み・未実行", "お振込を実行する", "残り 5分0秒")
+	x.conserved(0)
+	x.b.send(order+"/execute", nil).expect(t, 200, order, state("done"))
+	x.b.send(order+"/execute", nil).expect(t, 200, order, state("done"))
+	x.b.send(order+"/cancel", nil).expect(t, 200, order, state("done"))
+	x.conserved(1)
+
+	order = x.draft()
+	x.b.send(order+"/ask", nil)
+	x.api.answer("approved")
+	x.until(order, "お振込を実行する")
+	x.b.send(order+"/cancel", nil).expect(t, 200, order, state("cancelled"), "取り消しました")
+	x.b.send(order+"/execute", nil).expect(t, 200, order, state("cancelled"))
+	x.conserved(1)
+}
+
+func TestDoubleClick(t *testing.T) {
+	x := newTill(t)
+	order := x.draft()
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() { x.b.send(order+"/ask", nil) })
+	}
+	wg.Wait()
+	if n := x.api.count(func() int { return len(x.api.created) }); n != 1 {
+		t.Errorf("%d transactions", n)
+	}
+	x.api.answer("approved")
+	x.until(order, state("done"))
+	x.b.send(order+"/ask", nil).expect(t, 200, order, state("done"))
+	x.conserved(1)
+}
+
+// TestTwoTabs makes two orders at a time: the second hears of the first and can take its place.
+func TestTwoTabs(t *testing.T) {
+	x := newTill(t)
+	one, two := x.draft("amount", "1000"), x.draft("amount", "2000")
+	x.b.send(one+"/ask", nil).expect(t, 200, one, "トークンアプリを開いてください", "1,000円")
+	x.b.send(two+"/ask", nil).expect(t, 200, two, "ほかにも承認をお待ちしている", "もう1件を取り消して")
+	x.b.send(two+"/clear", nil).expect(t, 200, two, `data-testid="confirm"`)
+	x.b.get(one).expect(t, 200, one, state("cancelled"))
+	x.b.send(two+"/ask", nil).expect(t, 200, two, "トークンアプリを開いてください", "2,000円")
+	x.api.answer("approved")
+	x.until(two, state("done"))
+	x.conserved(1)
+	if x.inside.Clearing() != 2000 {
+		t.Errorf("%d was sent", x.inside.Clearing())
+	}
+}
+
+// TestFormsCannotAlter sends more than the pages' forms have, at every step: the order is the one that was shown.
+func TestFormsCannotAlter(t *testing.T) {
+	x := newTill(t)
+	other, _, _, _ := x.inside.Account("C-2002", 0)
+	for name, change := range map[string][]string{
+		"somebody else's account": {"from", other},
+		"no account":              {"from", ""},
+		"time deposit":            {"from", func() string { id, _, _, _ := x.inside.Account(hanako, 2); return id }()},
+		"branch of another bank":  {"branch", "101"},
+		"type":                    {"type", "time"},
+		"too short":               {"number", "765432"},
+		"not a number":            {"number", "76543x1"},
+		"nobody's":                {"number", "7654300"},
+		"nothing":                 {"amount", "0"},
+		"negative":                {"amount", "-5"},
+		"fraction":                {"amount", "1.5"},
+		"beyond the limit":        {"amount", "1000001"},
+		"beyond everything":       {"amount", "99999999999999999999"},
+		"yesterday":               {"date", "2026-11-21"},
+		"in 31 days":              {"date", "2026-12-23"},
+		"no day":                  {"date", "2026-11-31"},
+	} {
+		a := x.b.send("/transfers", x.form(change...))
+		if a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, `class="wrong"`) {
+			t.Errorf("%s: %d %s", name, a.status, a.path)
+		}
+	}
+	own, branch, kind, number := x.inside.Account(hanako, 0)
+	x.b.send("/transfers", x.form("from", own, "bank", "0990", "branch", branch, "type", kind, "number", number)).expect(t, 422, "/transfers", "お引落口座と同じ口座です")
+	x.b.send("/transfers", x.form("bank", "9999")).expect(t, 200, "/transfers/new", "どちらへお振込みですか")
+	x.b.send("/transfers", x.form("payee", "7", "bank", "")).expect(t, 200, "/transfers/new", "どちらへお振込みですか")
+
+	order := x.draft("fee", "0", "name", "アクニン", "payee.name", "アクニン")
+	evil := x.form("amount", "900000", "number", "1111111", "payee", "0", "fee", "0", "date", "2026-12-01", "customer", "C-2002")
+	x.b.send(order+"/ask", evil)
+	for field, want := range map[string]string{"amount": "50000", "payee.account": "7654321", "fee": "165", "date": "2026-11-22"} {
+		if got := x.api.asked()[field]; got != want {
+			t.Errorf("the customer is asked for %s = %s", field, got)
+		}
+	}
+	x.api.answer("approved")
+	x.b.send(order+"/execute", evil)
+	x.until(order, state("done"))
+	x.conserved(1)
+	if x.inside.Clearing() != 50000 || x.inside.Fees() != 165 {
+		t.Errorf("%d and %d were posted", x.inside.Clearing(), x.inside.Fees())
+	}
+}
+
+// TestSomebodyElsesOrder does not exist, whatever is done to it.
+func TestSomebodyElsesOrder(t *testing.T) {
+	x := newTill(t)
+	order := x.draft()
+	x.b.send(order+"/ask", nil)
+	x.issuer.claims = func(c map[string]any) { c["sub"] = "C-2002" }
+	thief := x.browser()
+	thief.post("/login").expect(t, 200, "/home")
+	for _, path := range []string{order, order + "/state", order + "/evidence.json"} {
+		thief.get(path).expect(t, 404, path)
+	}
+	for _, step := range []string{"ask", "clear", "cancel", "execute", "offline", "payee"} {
+		thief.send(order+"/"+step, url.Values{"code": {"12345678"}}).expect(t, 404, order+"/"+step)
+	}
+	thief.get("/transfers").expect(t, 200, "/transfers", "お振込はまだありません")
+	stranger := x.browser()
+	stranger.get(order).expect(t, 200, "/")
+	stranger.get(order+"/state").expect(t, 401, order+"/state")
+	x.b.get(order).expect(t, 200, order, "トークンアプリを開いてください")
+}
+
+func TestEnds(t *testing.T) {
+	for end, words := range map[string][]string{
+		"rejected":  {"アプリで拒否されました", "同じ内容でもう一度手続きする", "自分で操作していない場合"},
+		"reported":  {"お振込を停止しました", "0120-111-222", "セキュリティセンターへ"},
+		"expired":   {"承認の時間が過ぎました", "同じ内容でもう一度手続きする"},
+		"cancelled": {"お振込を取り消しました", "お振込は行われていません"},
+	} {
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			x := newTill(t)
+			order := x.draft()
+			x.b.send(order+"/ask", nil)
+			switch end {
+			case "expired":
+				x.b.get("/home")
+				x.wait(4*time.Minute + 59*time.Second)
+				x.b.get(order).expect(t, 200, order, "残り 0分1秒")
+				x.wait(time.Second)
+			case "cancelled":
+				x.b.send(order+"/cancel", nil).expect(t, 200, order, state(end))
+			default:
+				x.api.answer(end)
+			}
+			x.until(order, append(words, state(end))...)
+			x.b.send(order+"/execute", nil).expect(t, 200, order, state(end))
+			x.b.lang = "en"
+			x.b.get(order).expect(t, 200, order, state(end))
+			x.b.get("/transfers/new?again="+strings.TrimPrefix(order, "/transfers/")).expect(t, 200, "/transfers/new", `value="7654321"`, `value="50,000"`, `<option value="011" selected>`)
+			x.conserved(0)
+		})
+	}
+}
+
+// TestCancelAfterApproval presses cancel when the customer has already approved: what counts is what she did.
+func TestCancelAfterApproval(t *testing.T) {
+	x := newTill(t, func(c *bank.Config) { c.ExecuteAtOnce = false })
+	order := x.draft()
+	x.b.send(order+"/ask", nil)
+	x.api.set(func() { x.api.refuse["cancel"] = "transaction-decided" })
+	x.api.answer("approved")
+	x.b.send(order+"/cancel", nil)
+	if a := x.b.get(order); !strings.Contains(a.body, "お振込を実行する") && !strings.Contains(a.body, state("cancelled")) {
+		t.Error(a.body)
+	}
+	x.conserved(0)
+}
+
+func TestLapsed(t *testing.T) {
+	x := newTill(t, func(c *bank.Config) { c.ExecuteAtOnce = false })
+	order := x.draft()
+	x.b.send(order+"/ask", nil)
+	x.api.answer("approved")
+	x.until(order, "お振込を実行する")
+	x.wait(4 * time.Minute)
+	x.b.get("/home")
+	x.wait(time.Minute)
+	x.b.send(order+"/execute", nil).expect(t, 200, order, state("lapsed"), "承認の有効時間が過ぎました")
+	x.conserved(0)
+}
+
+// TestMismatch changes the order inside the bank after it was approved: nothing is executed.
+func TestMismatch(t *testing.T) {
+	x := newTill(t, func(c *bank.Config) { c.ExecuteAtOnce = false })
+	order := x.draft()
+	x.b.send(order+"/ask", nil)
+	x.api.answer("approved")
+	x.until(order, "お振込を実行する")
+	x.inside.Alter(hanako, strings.TrimPrefix(order, "/transfers/"), "1111111")
+	x.b.send(order+"/execute", nil).expect(t, 200, order, state("mismatch"), "お振込を中止しました", "お振込は行われていません", "0120-111-222")
+	x.b.send(order+"/execute", nil).expect(t, 200, order, state("mismatch"))
+	if n := x.api.count(func() int { return x.api.alarms }); n != 1 {
+		t.Errorf("%d alarms", n)
+	}
+	from, _, _, _ := x.inside.Account(hanako, 0)
+	if _, held := x.inside.Balance(from); held != 0 {
+		t.Errorf("%d still held", held)
+	}
+	x.conserved(0)
+}
+
+func TestOffline(t *testing.T) {
+	x := newTill(t)
+	order := x.draft()
+	x.b.send(order+"/ask", nil)
+	x.b.get(order+"?offline=1").expect(t, 200, order, `id="offline" open`)
+	if a := x.b.get(order + "?offline=1"); strings.Contains(a.body, "http-equiv") {
+		t.Error("the page reloads while she types")
+	}
+	x.b.send(order+"/offline", url.Values{"code": {"1234"}}).expect(t, 200, order, "8桁の数字を入力してください", `id="offline" open`)
+	x.b.send(order+"/offline", url.Values{"code": {"00000000"}}).expect(t, 200, order, "あと2回お試しいただけます")
+	x.b.send(order+"/offline", url.Values{"code": {"00000000"}}).expect(t, 200, order, "あと1回")
+	x.b.send(order+"/offline", url.Values{"code": {"\uff11\uff12\uff13\uff14-5678"}})
+	x.until(order, state("done"))
+	x.conserved(1)
+
+	order = x.draft()
+	x.b.send(order+"/ask", nil)
+	for range 4 {
+		x.b.send(order+"/offline", url.Values{"code": {"00000000"}})
+	}
+	x.b.get(order).expect(t, 200, order, "8桁の数字では承認できなくなりました")
+	x.conserved(1)
+}
+
+// TestRefusedQuestions sees every refusal explained, and the order still there.
+func TestRefusedQuestions(t *testing.T) {
+	x := newTill(t)
+	for kind, words := range map[string]string{
+		"transaction-auth-off": "取引認証をお使いでない", "transfers-stopped": "0120-111-222", "service-stopped": "サービスを停止しています", "token-none": "トークンアプリがありません",
+		"token-expired": "有効期限が切れています", "otp-locked": "ロックされています", "fields-refused": "表示できない文字", "not-found": "受け付けられませんでした", "something-new": "受け付けられませんでした",
+	} {
+		x.api.set(func() { x.api.refuse["transactions"] = kind })
+		order := x.draft()
+		x.b.send(order+"/ask", nil).expect(t, 200, order, words, `role="alert"`)
+		x.api.set(func() { delete(x.api.refuse, "transactions") })
+		x.b.send(order+"/ask", nil).expect(t, 200, order, "トークンアプリを開いてください")
+		x.b.send(order+"/cancel", nil).expect(t, 200, order, state("cancelled"))
+	}
+	x.conserved(0)
+}
+
+// TestNotAllowed sees no order made without the phone.
+func TestNotAllowed(t *testing.T) {
+	x := newTill(t)
+	for name, want := range map[string]struct {
+		auth   map[string]any
+		status int
+		words  string
+	}{
+		"off":     {map[string]any{"required": false, "in_use": true, "stopped": false}, 403, "お振込には取引認証が必要です"},
+		"token":   {map[string]any{"required": true, "in_use": false, "stopped": false}, 403, "トークンアプリのご準備"},
+		"stopped": {map[string]any{"required": true, "in_use": true, "stopped": true}, 403, "0120-111-222"},
+	} {
+		x.api.set(func() { x.api.auth = want.auth })
+		for _, a := range []answer{x.b.get("/transfers/new"), x.b.get("/transfers/new?bank=0991"), x.b.send("/transfers", x.form())} {
+			if a.status != want.status || !strings.Contains(a.body, want.words) || !strings.Contains(a.body, x.issuer.URL+"/security") {
+				t.Errorf("%s: %d %s", name, a.status, a.body)
+			}
+		}
+	}
+	x.api.set(func() { x.api.refuse["transaction-authentication"] = "not-found" })
+	x.b.get("/transfers/new").expect(t, 403, "/transfers/new", "お振込には取引認証が必要です")
+	x.api.set(func() { x.api.away = true })
+	x.b.get("/transfers/new").expect(t, 503, "/transfers/new", "ただいまお振込を受け付けられません")
+	if got := x.inside.Orders(hanako); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestNoTransfersWithoutAPI(t *testing.T) {
+	x := newTill(t, func(c *bank.Config) { c.API = "" })
+	if strings.Contains(x.b.get("/home").body, "/transfers") {
+		t.Error("the home page leads to transfers")
+	}
+	x.b.get("/transfers").expect(t, 404, "/transfers")
+	x.b.get("/transfers/new").expect(t, 404, "/transfers/new")
+}
+
+// TestLostQuestion loses the answer to the question, even the repeated ones: the customer is asked once, and the page finds out by itself.
+func TestLostQuestion(t *testing.T) {
+	for name, how := range map[string]lost{"question": questionLost, "answer": answerLost} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newTill(t)
+			gone := true
+			x.api.set(func() {
+				x.api.lose = func(act string, _ int) lost {
+					if act == "transactions" && gone {
+						return how
+					}
+					return nothingLost
+				}
+			})
+			order := x.draft()
+			x.b.send(order+"/ask", nil).expect(t, 200, order, "アプリへお送りしています")
+			x.api.set(func() { gone = false })
+			x.until(order, "トークンアプリを開いてください")
+			if n := x.api.count(func() int { return len(x.api.created) }); n != 1 {
+				t.Errorf("%d transactions", n)
+			}
+			x.api.answer("approved")
+			x.until(order, state("done"))
+			x.conserved(1)
+		})
+	}
+}
+
+// TestLostPermit loses the answer to the request for the permit: the money is kept, the same permit comes again, and one booking is made.
+func TestLostPermit(t *testing.T) {
+	for name, how := range map[string]lost{"question": questionLost, "answer": answerLost} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newTill(t, func(c *bank.Config) { c.ExecuteAtOnce = false })
+			order := x.draft()
+			x.b.send(order+"/ask", nil)
+			x.api.answer("approved")
+			x.until(order, "お振込を実行する")
+			gone := true
+			x.api.set(func() {
+				x.api.lose = func(act string, _ int) lost {
+					if act == "consume" && gone {
+						return how
+					}
+					return nothingLost
+				}
+			})
+			x.b.send(order+"/execute", nil).expect(t, 200, order, "お振込を行っています", "通信が途中で切れました")
+			from, _, _, _ := x.inside.Account(hanako, 0)
+			if _, held := x.inside.Balance(from); held != 50165 {
+				t.Errorf("%d is held", held)
+			}
+			x.b.send(order+"/cancel", nil).expect(t, 200, order, "お振込を行っています")
+			x.conserved(0)
+			x.api.set(func() { gone = false })
+			x.b.send(order+"/execute", nil).expect(t, 200, order, state("done"))
+			if _, held := x.inside.Balance(from); held != 0 {
+				t.Errorf("%d is still held", held)
+			}
+			x.conserved(1)
+		})
+	}
+}
+
+// TestRefusedPermit keeps the approval when the server will not talk to the executor, and goes on when it does.
+func TestRefusedPermit(t *testing.T) {
+	x := newTill(t)
+	x.api.set(func() { x.api.refuse["consume"] = "service-stopped" })
+	order := x.draft()
+	x.b.send(order+"/ask", nil)
+	x.api.answer("approved")
+	x.until(order, "お振込を実行できませんでした", "お振込を実行する")
+	x.conserved(0)
+	x.api.set(func() { delete(x.api.refuse, "consume") })
+	x.b.send(order+"/execute", nil).expect(t, 200, order, state("done"))
+	x.conserved(1)
+}
+
+func TestExecutedOnceUnderParallelPresses(t *testing.T) {
+	for _, atOnce := range []bool{false, true} {
+		x := newTill(t, func(c *bank.Config) { c.ExecuteAtOnce = atOnce })
+		order := x.draft()
+		x.b.send(order+"/ask", nil)
+		x.api.answer("approved")
+		if !atOnce {
+			x.until(order, "お振込を実行する")
+		}
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() { x.b.send(order+"/execute", nil) })
+		}
+		wg.Wait()
+		x.until(order, state("done"))
+		x.conserved(1)
+		if x.inside.Clearing() != 50000 {
+			t.Errorf("%d was sent", x.inside.Clearing())
+		}
+	}
+}
+
+// TestDailyLimitUnderParallelOrders has ten approved orders of 150,000 yen executed at the same moment: six fit into the day.
+func TestDailyLimitUnderParallelOrders(t *testing.T) {
+	x := newTill(t, func(c *bank.Config) { c.ExecuteAtOnce = false })
+	rich := x.richest(1_500_000)
+	var orders []string
+	for range 10 {
+		id := x.inside.Order(rich, 1, "0991", 150_000)
+		if err := x.inside.Ask(t.Context(), rich, id, func(tx string) { x.api.decide(tx, "approved") }); err != nil {
+			t.Fatal(err)
+		}
+		orders = append(orders, id)
+	}
+	var wg sync.WaitGroup
+	for _, id := range orders {
+		for range 3 {
+			wg.Go(func() { _ = x.inside.Execute(t.Context(), rich, id) })
+		}
+	}
+	wg.Wait()
+	count := make(map[string]int)
+	for _, id := range orders {
+		count[x.inside.State(rich, id)]++
+	}
+	if count["done"] != 6 || count["failed"] != 4 {
+		t.Errorf("%v", count)
+	}
+	x.conserved(6)
+	x.wait(24 * time.Hour)
+	id := x.inside.Order(rich, 1, "0991", 150_000)
+	_ = x.inside.Ask(t.Context(), rich, id, func(tx string) { x.api.decide(tx, "approved") })
+	_ = x.inside.Execute(t.Context(), rich, id)
+	if got := x.inside.State(rich, id); got != "done" {
+		t.Errorf("the next day: %s", got)
+	}
+}
+
+// richest finds a customer whose savings are large enough.
+func (x *till) richest(least int64) string {
+	for i := range 1000 {
+		subject := fmt.Sprintf("R-%d", i)
+		id, _, _, _ := x.inside.Account(subject, 1)
+		if balance, _ := x.inside.Balance(id); balance >= least {
+			return subject
+		}
+	}
+	x.t.Fatal("nobody is rich")
+	return ""
+}
+
+// TestMoneyIsConserved makes a thousand random orders of many customers at a time, with answers that get lost, and holds every yen of the books.
+func TestMoneyIsConserved(t *testing.T) {
+	x := newTill(t, func(c *bank.Config) { c.ExecuteAtOnce = false })
+	random := rand.New(rand.NewPCG(1, 2))
+	x.api.set(func() {
+		x.api.lose = func(string, int) lost { // under the lock of the API
+			switch random.IntN(60) {
+			case 0:
+				return questionLost
+			case 1:
+				return answerLost
+			}
+			return nothingLost
+		}
+	})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	ended := make(map[string]int)
+	answers := []string{"approved", "approved", "approved", "approved", "rejected", "reported", "cancelled"}
+	for c := range 20 {
+		subject := fmt.Sprintf("M-%d", c)
+		rnd := rand.New(rand.NewPCG(uint64(c), 7))
+		wg.Go(func() {
+			for range 50 {
+				id := x.inside.Order(subject, rnd.IntN(2), []string{"0990", "0991", "0993"}[rnd.IntN(3)], 1+rnd.Int64N(120_000))
+				answer := answers[rnd.IntN(len(answers))]
+				_ = x.inside.Ask(t.Context(), subject, id, func(tx string) { x.api.decide(tx, answer) })
+				var again sync.WaitGroup
+				for range 2 {
+					again.Go(func() { _ = x.inside.Execute(t.Context(), subject, id) })
+				}
+				again.Wait()
+				for try := 0; x.inside.State(subject, id) == "executing" && try < 20; try++ {
+					_ = x.inside.Execute(t.Context(), subject, id)
+				}
+				mu.Lock()
+				ended[x.inside.State(subject, id)]++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	t.Log(ended)
+	x.conserved(ended["done"])
+	all := 0
+	for _, n := range ended {
+		all += n
+	}
+	if all != 1000 || ended["executing"] != 0 || ended["done"] < 200 || ended["failed"] == 0 && ended["draft"] == 0 {
+		t.Errorf("%v", ended)
+	}
+	if n := x.api.count(func() int {
+		for id, n := range x.api.permits {
+			if n != 1 {
+				t.Errorf("%s got %d permits", id, n)
+			}
+		}
+		return len(x.api.permits)
+	}); n != ended["done"] {
+		t.Errorf("%d permits, %d executed", n, ended["done"])
+	}
+}
+
+// TestBooked gives a later day: the permit is taken, the money is kept, and the day brings the booking.
+func TestBooked(t *testing.T) {
+	x := newTill(t)
+	order := x.draft("date", "2026-11-24", "amount", "100000")
+	x.b.send(order+"/ask", nil)
+	x.api.answer("approved")
+	x.until(order, state("booked"), "2026年11月24日(火)に", "予約を受け付けました")
+	from, _, _, _ := x.inside.Account(hanako, 0)
+	if _, held := x.inside.Balance(from); held != 100165 {
+		t.Errorf("%d is held", held)
+	}
+	x.conserved(0)
+	x.b.get("/home").expect(t, 200, "/home", "100,165円は、予約中")
+	x.wait(48 * time.Hour)
+	x.b.post("/login").expect(t, 200, "/home")
+	x.b.get(order).expect(t, 200, order, state("done"))
+	x.conserved(1)
+}
+
+// TestOldConfirmation leaves the confirmation page open for too long.
+func TestOldConfirmation(t *testing.T) {
+	x := newTill(t)
+	order := x.draft()
+	for range 8 {
+		x.wait(4 * time.Minute)
+		x.b.get("/home")
+	}
+	x.b.send(order+"/ask", nil).expect(t, 200, order, "時間がたちました", "同じ内容でもう一度手続きする")
+	if n := x.api.count(func() int { return x.api.calls["transactions"] }); n != 0 {
+		t.Error("the customer was asked")
+	}
+	x.b.send(order+"/cancel", nil).expect(t, 200, "/transfers", "お振込はまだありません")
+}
+
+// TestInside sends money to another customer of this bank: no fee, and it arrives.
+func TestInside(t *testing.T) {
+	x := newTill(t, func(c *bank.Config) {
+		c.Customers = map[string]bank.Person{hanako: {Name: "山田 花子"}, "C-2002": {Name: "佐藤 太郎", Kana: "サトウ タロウ"}}
+	})
+	to, branch, kind, number := x.inside.Account("C-2002", 0)
+	before, _ := x.inside.Balance(to)
+	order := x.draft("bank", "0990", "branch", branch, "type", kind, "number", number)
+	x.b.get(order).expect(t, 200, order, "サトウ タロウ", "印鑑銀行", "0円")
+	x.b.send(order+"/ask", nil)
+	x.api.answer("approved")
+	x.until(order, state("done"))
+	if after, _ := x.inside.Balance(to); after-before != 50000 || x.inside.Clearing() != 0 || x.inside.Fees() != 0 {
+		t.Errorf("%d arrived", after-before)
+	}
+	x.conserved(1)
+}
+
+// TestStateIsToldAtOnce holds the page's question until there is news.
+func TestStateIsToldAtOnce(t *testing.T) {
+	x := newTill(t)
+	order := x.draft()
+	page := x.b.send(order+"/ask", nil)
+	seen := regexp.MustCompile(`data-version="(\d+)"`).FindStringSubmatch(page.body)[1]
+	told := make(chan string, 1)
+	began := time.Now()
+	go func() {
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, x.scene.bank.URL+order+"/state?seen="+seen, nil)
+		resp, err := x.b.client.Do(req)
+		if err != nil {
+			told <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		told <- string(b)
+	}()
+	select {
+	case early := <-told:
+		t.Fatalf("told %s without news", early)
+	case <-time.After(200 * time.Millisecond):
+	}
+	x.api.answer("rejected")
+	var got struct {
+		Version int
+		State   string
+	}
+	if err := json.Unmarshal([]byte(<-told), &got); err != nil || got.State != "rejected" || fmt.Sprint(got.Version) == seen || time.Since(began) > 10*time.Second {
+		t.Errorf("%+v %v after %v", got, err, time.Since(began))
+	}
+}
+
+// TestBrowserGone closes the browser before the answer: the transfer is executed all the same.
+func TestBrowserGone(t *testing.T) {
+	x := newTill(t)
+	order := x.draft()
+	x.b.send(order+"/ask", nil)
+	x.api.answer("approved")
+	for end := time.Now().Add(10 * time.Second); x.inside.State(hanako, strings.TrimPrefix(order, "/transfers/")) != "done"; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nobody executed it")
+		}
+	}
+	x.conserved(1)
+}
+
+func TestConfigOfTransfers(t *testing.T) {
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
+	good := bank.Config{URL: "http://bank.localhost", Issuer: "http://login.localhost", ClientID: "bank", ClientKey: key, SecurityCentre: "http://login.localhost/security", API: "http://api.localhost"}
+	if _, err := bank.New(good); err != nil {
+		t.Error(err)
+	}
+	noKey, noURL := good, good
+	noKey.ClientKey, noKey.ClientSecret = nil, "s"
+	noURL.API = "api.localhost"
+	for _, c := range []bank.Config{noKey, noURL} {
+		if _, err := bank.New(c); err == nil {
+			t.Errorf("%+v was taken", c)
+		}
+	}
+}
