@@ -8,7 +8,7 @@ import { defineConfig } from 'vite';
 const root = fileURLToPath(new URL('./tokenapp', import.meta.url));
 const out = fileURLToPath(new URL('./dist/tokenapp', import.meta.url));
 
-// The QR reader is fetched when the camera is opened and not before, so it is not kept in advance.
+// The QR reader is fetched when the camera is opened and not before; sw.ts keeps it in advance all the same, because a transaction is scanned where there is no network.
 const notKept = /^(sw\.js|index\.html|assets\/qr\.js)$|\.txt$/;
 
 /**

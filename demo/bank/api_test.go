@@ -310,7 +310,7 @@ func (a *api) show(x *transaction) map[string]any {
 		display["ja"] += "\n" + labels[i][1] + ": " + shown("ja", f["id"], f["value"])
 		display["en"] += "\n" + labels[i][2] + ": " + shown("en", f["id"], f["value"])
 	}
-	display["ja"] += "\n確認番号: " + reference
+	display["ja"] += "\n照合番号: " + reference
 	display["en"] += "\nReference: " + reference
 	stamp := func(t time.Time) string {
 		if t.IsZero() {

@@ -183,7 +183,7 @@ func (b *Bundle) Lines(d Document, language string) (title string, lines []Line,
 	}
 	reference = "Reference: "
 	if language == "ja" {
-		reference = "確認番号: "
+		reference = "照合番号: "
 	}
 	return b.templates[d.Template].title.in(language), lines, reference + Reference(d.ID)
 }

@@ -8,7 +8,7 @@ const TIMEOUT = 10_000;
 
 /** The server said no, and why (RFC 9457). */
 export class Problem extends Error {
-  constructor(readonly status: number, readonly kind: string, readonly triesLeft: number | undefined, readonly retryAfter: number | undefined) {
+  constructor(readonly status: number, readonly kind: string, readonly triesLeft: number | undefined, readonly retryAfter: number | undefined, readonly state = '') {
     super(`${status} ${kind}`);
   }
 }
@@ -27,10 +27,12 @@ async function problem(response: Response): Promise<Problem> {
   }
   const type = typeof body['type'] === 'string' ? body['type'] : '';
   const kind = type.split(/[/:#]/).pop() ?? '';
-  return new Problem(response.status, kind, number(body['tries_left']), number(body['retry_after']) ?? number(response.headers.get('Retry-After')));
+  return new Problem(response.status, kind, number(body['tries_left']), number(body['retry_after']) ?? number(response.headers.get('Retry-After')),
+    typeof body['state'] === 'string' ? body['state'] : '');
 }
 
-async function call(path: string, init: RequestInit = {}): Promise<Response> {
+/** Asks the server; anything but success is thrown as a `Problem`. Only what is meant to stay open brings its own signal. */
+export async function call(path: string, init: RequestInit = {}): Promise<Response> {
   const response = await fetch(path, {
     ...init,
     mode: 'same-origin',
@@ -38,7 +40,7 @@ async function call(path: string, init: RequestInit = {}): Promise<Response> {
     cache: 'no-store',
     redirect: 'error',
     referrerPolicy: 'no-referrer',
-    signal: AbortSignal.timeout(TIMEOUT),
+    signal: init.signal ?? AbortSignal.timeout(TIMEOUT),
   });
   if (!response.ok) throw await problem(response);
   return response;

@@ -7,6 +7,7 @@ import { installation } from './install.svelte.ts';
 import { fromFragment } from './protocol/key.ts';
 import { registration } from './registration.svelte.ts';
 import { replace, route } from './route.svelte.ts';
+import { learnToSpeak } from './text.svelte.ts';
 import { wallet } from './wallet.svelte.ts';
 
 // A link from the bank's page carries the registration key behind the #. It leaves the address bar and the history at once.
@@ -17,8 +18,15 @@ if (location.pathname === '/r') {
   else registration.badLink = true;
 }
 
-mount(App, { target: document.getElementById('app')! });
-installation.start();
-await Promise.all([wallet.load(), clock.start()]);
-if (await registration.resume()) replace('register');
-else if (route.screen === 'codes') void wallet.refresh();
+// Not awaited at the top of the file: the parts that are fetched later lean on this one, and could not run before it had ended.
+async function start(): Promise<void> {
+  // Until its language is there the app has nothing to say.
+  await learnToSpeak();
+  mount(App, { target: document.getElementById('app')! });
+  installation.start();
+  await Promise.all([wallet.load(), clock.start()]);
+  if (await registration.resume()) replace('register');
+  else if (route.screen === 'codes') void wallet.refresh();
+}
+
+void start();

@@ -1,10 +1,11 @@
 // Which screen is shown. The fragment says it, so that the phone's back button works and a reload stays where it was.
 
-const SCREENS = ['codes', 'register', 'register/scan', 'register/type', 'phone', 'help'] as const;
-export type Screen = (typeof SCREENS)[number];
+const SCREENS = ['codes', 'register', 'register/scan', 'register/type', 'phone', 'help', 'transactions', 'transactions/scan', 'transactions/next'] as const;
+export type Screen = (typeof SCREENS)[number] | `transaction/txn_${string}`;
 
 function current(): Screen {
   const name = location.hash.slice(1);
+  if (/^transaction\/txn_[0-9a-hjkmnp-tv-z]{26}$/.test(name)) return name as Screen;
   return SCREENS.find((screen) => screen === name) ?? 'codes';
 }
 
@@ -14,6 +15,11 @@ addEventListener('hashchange', () => {
   route.screen = current();
   scrollTo(0, 0);
 });
+
+/** The transaction that a screen is about, or empty. */
+export function transactionOf(screen: Screen): string {
+  return screen.startsWith('transaction/') ? screen.slice('transaction/'.length) : '';
+}
 
 export function go(screen: Screen): void {
   location.hash = screen;

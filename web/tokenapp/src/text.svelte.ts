@@ -1,12 +1,19 @@
 // Every sentence the app shows, in two languages, from web/text.
 
-import ja from '../../text/ja/tokenapp.json';
-import en from '../../text/en/tokenapp.json';
+import type ja from '../../text/ja/tokenapp.json';
+import type en from '../../text/en/tokenapp.json';
 
 export type Lang = 'ja' | 'en';
 export type Key = keyof typeof ja & keyof typeof en;
+type Sentences = Record<Key, string>;
 
-const sentences: Record<Lang, Record<Key, string>> = { ja, en };
+// Fetched when it is spoken, and kept by the service worker like everything else.
+const fetched: Record<Lang, () => Promise<{ default: Sentences }>> = { ja: () => import('./text/ja.ts'), en: () => import('./text/en.ts') };
+const sentences: Partial<Record<Lang, Sentences>> = {};
+
+async function learn(lang: Lang): Promise<void> {
+  sentences[lang] ??= (await fetched[lang]()).default;
+}
 
 function remembered(): Lang {
   try {
@@ -20,13 +27,29 @@ function remembered(): Lang {
 
 export const language = $state({ now: remembered() });
 
-/** The sentence of a key, with its placeholders filled. */
-export function t(key: Key, values: Record<string, string | number> = {}): string {
-  return sentences[language.now][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+/** Fetches the sentences of the first screen. If the connection breaks just there, the other language is better than none. */
+export async function learnToSpeak(): Promise<void> {
+  try {
+    await learn(language.now);
+  } catch {
+    const other = language.now === 'ja' ? 'en' : 'ja';
+    await learn(other);
+    language.now = other;
+  }
 }
 
-/** Changes the language and remembers it. */
-export function speak(lang: Lang): void {
+/** The sentence of a key, with its placeholders filled. */
+export function t(key: Key, values: Record<string, string | number> = {}): string {
+  return sentences[language.now]![key].replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+}
+
+/** Changes the language and remembers it. Without its sentences everything stays in the language it is in. */
+export async function speak(lang: Lang): Promise<void> {
+  try {
+    await learn(lang);
+  } catch {
+    return;
+  }
   language.now = lang;
   try {
     localStorage.setItem('lang', lang);

@@ -2,6 +2,7 @@
 
 import { token as askToken, Problem } from './api.ts';
 import { clock } from './clock.svelte.ts';
+import { desk } from './desk.svelte.ts';
 import * as store from './store.ts';
 import type { Contract } from './store.ts';
 
@@ -54,8 +55,11 @@ class Wallet {
   }
 
   async remove(token: string): Promise<void> {
+    const contract = this.contracts.find((other) => other.token === token);
     await store.remove(token);
     await this.changed();
+    // What it left in the history goes too; the key is gone already, and that is what counts.
+    if (contract) void desk.fetch().then(({ transactions }) => transactions.forget(contract)).catch(() => undefined);
   }
 
   acceptLoss(): void {
