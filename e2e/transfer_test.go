@@ -225,7 +225,7 @@ func TestTransferWithoutNetworkOnThePhone(t *testing.T) {
 	d := startDemo(t)
 	ctx := browser(t, t.TempDir())
 	film := filepath.Join(t.TempDir(), "camera.y4m")
-	if err := os.WriteFile(film, y4m(t, blank(t), 1280, 960, 2), 0o600); err != nil {
+	if err := os.WriteFile(film, y4m(t, blank(t), 1280, 720, 2), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	desk := pc.open(t, ctx, "pc", true)
@@ -245,7 +245,7 @@ func TestTransferWithoutNetworkOnThePhone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(film, y4m(t, shot, 1280, 960, 10), 0o600); err != nil {
+	if err := os.WriteFile(film, y4m(t, shot, 1280, 720, 10), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	hand.click("[data-testid=offline-open]")

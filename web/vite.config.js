@@ -8,8 +8,8 @@ import { defineConfig } from 'vite';
 const root = fileURLToPath(new URL('./tokenapp', import.meta.url));
 const out = fileURLToPath(new URL('./dist/tokenapp', import.meta.url));
 
-// The QR reader is fetched when the camera is opened and not before; sw.ts keeps it in advance all the same, because a transaction is scanned where there is no network.
-const notKept = /^(sw\.js|index\.html|assets\/qr\.js)$|\.txt$/;
+// The worker does not keep itself, the page that it serves under another name, and the licences.
+const notKept = /^(sw\.js|index\.html)$|\.txt$/;
 
 /**
  * Writes into the worker what it keeps and under which version. The version is a hash over names and contents:

@@ -183,6 +183,9 @@ func (s *Server) invent(v *view, name string) bool {
 			v.Said = "transactions"
 		}
 		d := fill(view, pc)
+		if situation == "unread" {
+			v.At = "read"
+		}
 		v.Data = s.transactionsData(v, view, pc, inventedTransactions(situation, now))
 		v.Nav = !d.Mandatory
 	case "password":

@@ -43,6 +43,9 @@ func (s *Server) showTransactions(w http.ResponseWriter, r *http.Request, on aut
 		return err
 	}
 	v := s.page(w, r, on, "transactions")
+	if v.kind == problem.StepUp {
+		v.At = "read"
+	}
 	v.Data = s.transactionsData(v, t, on, state)
 	s.write(w, r, http.StatusOK, v)
 	return nil
