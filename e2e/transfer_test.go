@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"image"
 	"image/png"
 	"os"
@@ -13,6 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/fetch"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
@@ -236,7 +240,7 @@ func TestTransferWithoutNetworkOnThePhone(t *testing.T) {
 	hand.keptOffline()
 	hand.see("[data-testid=offline-open]")
 	time.Sleep(time.Second) // the templates arrive with the first look
-	hand.offline(true)
+	plugIn := hand.unplug()
 	desk.order(d, "3334444", "78000")
 	desk.click("#offline summary")
 	desk.see("svg.qr")
@@ -276,7 +280,7 @@ func TestTransferWithoutNetworkOnThePhone(t *testing.T) {
 	if g := grade(); g != transaction.GradeB {
 		t.Errorf("offline the evidence is of grade %q", g)
 	}
-	hand.offline(false)
+	plugIn()
 	hand.goTo(d.url("token", "/"))
 	for range 40 {
 		if grade() == transaction.GradeA {
@@ -285,6 +289,29 @@ func TestTransferWithoutNetworkOnThePhone(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 	}
 	t.Error("the signature has not followed")
+}
+
+// unplug lets no request of the page reach the server any more, until the returned function is called. The page is told that it has no network as well.
+func (b *tab) unplug() (plugIn func()) {
+	b.t.Helper()
+	b.offline(true)
+	paused := chromedp.Events(b.ctx, fetch.RequestPaused)
+	b.must(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, t, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: "*/v1/*", RequestStage: fetch.RequestStageRequest}}})
+		return chromedp.Void{}, err
+	})
+	go func() {
+		for e, err := range paused {
+			if err != nil {
+				return
+			}
+			_, _ = chromedp.Call(b.ctx, fetch.FailRequest, fetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: network.ErrorReasonInternetDisconnected})
+		}
+	}()
+	return func() {
+		_, _ = chromedp.Call(b.ctx, fetch.Disable, cdp.Empty{})
+		b.offline(false)
+	}
 }
 
 // blank is a white picture.

@@ -6,11 +6,9 @@ declare const self: ServiceWorkerGlobalScope;
 
 // Both are filled in by the build.
 const VERSION = '__VERSION__';
-const BUILT = '__KEPT__' as unknown as string[];
+// The reader of QR codes is among them: a transaction can be checked by its code where there is no network.
+const KEPT = '__KEPT__' as unknown as string[];
 const CACHE = `inkan-app-${VERSION}`;
-
-// A transaction can be checked by its QR code where there is no network: then the reader must be here already.
-const KEPT = [...BUILT, '/assets/qr.js'].filter((path, at, all) => all.indexOf(path) === at);
 
 async function keep(): Promise<void> {
   const cache = await caches.open(CACHE);
