@@ -84,7 +84,8 @@ func (c *Client) WaitTransaction(ctx context.Context, id string, state State, up
 	return c.transaction(ctx, call{method: http.MethodGet, path: "/v1/transactions/" + segment(id) + "?" + q.Encode(), wait: upTo}, id)
 }
 
-// CancelTransaction takes a transaction back that the customer has not decided yet. One that is decided is refused with [KindDecided] and its state.
+// CancelTransaction takes a transaction back that the customer has not answered yet, or that was approved and is not to be carried out. One that has ended otherwise is
+// refused with [KindDecided] and its state.
 func (c *Client) CancelTransaction(ctx context.Context, id string) (Transaction, error) {
 	return c.transaction(ctx, call{method: http.MethodPost, path: "/v1/transactions/" + segment(id) + "/cancel", key: rand.Text(), body: struct{}{}}, id)
 }

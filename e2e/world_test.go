@@ -50,12 +50,13 @@ type demo struct {
 	t    *testing.T
 	port string
 	data string
+	more []string // further arguments
 	cmd  *exec.Cmd
 }
 
-func startDemo(t *testing.T) *demo {
+func startDemo(t *testing.T, more ...string) *demo {
 	t.Helper()
-	d := &demo{t: t, data: t.TempDir(), port: "0"}
+	d := &demo{t: t, data: t.TempDir(), port: "0", more: more}
 	if err := os.RemoveAll(artifacts(t)); err != nil { // what an earlier run left is not this run's output
 		t.Fatal(err)
 	}
@@ -68,7 +69,7 @@ var announced = regexp.MustCompile(`http://localhost:(\d+)`)
 
 func (d *demo) start() {
 	d.t.Helper()
-	d.cmd = exec.Command(binary, "demo", "-listen", "127.0.0.1:"+d.port, "-data", d.data, "-lang", "en", "-v")
+	d.cmd = exec.Command(binary, append([]string{"demo", "-listen", "127.0.0.1:" + d.port, "-data", d.data, "-lang", "en", "-v"}, d.more...)...)
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {

@@ -38,7 +38,8 @@ import (
 // demoFlags are the choices of somebody who tries Inkan out.
 type demoFlags struct {
 	listen, data, lang, lan string
-	verbose                 bool
+	verbose, atOnce         bool
+	wait                    time.Duration
 }
 
 func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -49,9 +50,11 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.StringVar(&d.data, "data", "", "directory to keep the data in (default: a throw-away one)")
 	f.StringVar(&d.lang, "lang", "ja", "language of this output: ja or en")
 	f.StringVar(&d.lan, "lan", "", "also serve the token app to phones on this network, over TLS, under this name (such as mypc.local)")
+	f.BoolVar(&d.atOnce, "at-once", false, "let the bank carry an approved transfer out by itself, instead of waiting for its customer to press the button")
+	f.DurationVar(&d.wait, "wait", policy.Default().TransactionLife, "how long a transfer waits for the phone: 30s to 5m")
 	f.BoolVar(&d.verbose, "v", false, "log every request")
 	if f.Parse(args) != nil || f.NArg() > 0 || d.lang != "ja" && d.lang != "en" {
-		fmt.Fprintln(stderr, "usage: inkan demo [-listen host:port] [-data dir] [-lang ja|en] [-lan name] [-v]")
+		fmt.Fprintln(stderr, "usage: inkan demo [-listen host:port] [-data dir] [-lang ja|en] [-lan name] [-at-once] [-wait 5m] [-v]")
 		return errUsage
 	}
 	if d.data == "" {
@@ -113,7 +116,7 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 		return err
 	}
 	theBank, err := bank.New(bank.Config{URL: at("bank"), Issuer: at("login"), ClientID: "reference-bank", ClientKey: clientKey, ClientKeyID: "1", SecurityCentre: at("login") + "/security",
-		Customers: demoPersons(), API: at("api"), Log: log})
+		Customers: demoPersons(), API: at("api"), ExecuteAtOnce: d.atOnce, Phone: "0120-000-000", Log: log})
 	if err != nil {
 		return err
 	}
@@ -122,6 +125,7 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 	p.WaitAfterCancel = time.Minute
 	p.MailInterval = 5 * time.Second
 	p.PushLoopback = true
+	p.TransactionLife = d.wait
 	start, err := newStartPage(port, d, lan, tokenOrigin)
 	if err != nil {
 		return err

@@ -118,6 +118,10 @@ func (a *Authority) Decide(ctx context.Context, p Proof, compact string) (state 
 	if err != nil || decision.Token != signer.ID || envelope.Verify(signing.JWK(signer.SigningKey)) != nil {
 		return "", now, problem.New(problem.DecisionRefused)
 	}
+	// The same decision again, because the answer was lost, changes nothing and is no second act of hers.
+	if row, err := a.Store.Reader().TxnByID(ctx, decision.Transaction); err == nil && row.Customer == signer.Customer && row.Decision == compact {
+		return answered(decision.Answer), now, nil
+	}
 	err = a.do(ctx, tokenActor(signer, p), audit.TransactionDecide, func(ctx context.Context, d *deed) error {
 		d.on(signer.Customer, "")
 		row, err := d.TxnByID(ctx, decision.Transaction)

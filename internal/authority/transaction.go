@@ -237,6 +237,9 @@ func fieldsRefused(err error) error {
 
 // payer finds the customer of a transaction and her token in use, or says why none can be asked.
 func (d *deed) payer(ctx context.Context, ref string) (c db.Customer, t token.Token, err error) {
+	if !isRef(ref) {
+		return c, t, problem.New(problem.NotFound)
+	}
 	if c, err = d.CustomerByRef(ctx, ref); errors.Is(err, store.ErrNone) {
 		return c, t, problem.New(problem.NotFound)
 	} else if err != nil {
@@ -537,6 +540,9 @@ func (a *Authority) TransactionAuthOf(ctx context.Context, ref string) (Transact
 	now, err := a.moment()
 	if err != nil {
 		return TransactionAuth{}, err
+	}
+	if !isRef(ref) {
+		return TransactionAuth{}, problem.New(problem.NotFound)
 	}
 	c, err := a.Store.Reader().CustomerByRef(ctx, ref)
 	if errors.Is(err, store.ErrNone) {
