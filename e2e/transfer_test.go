@@ -75,6 +75,7 @@ func (b *tab) open(name string) {
 // read scrolls through the whole transaction, as somebody who reads it.
 func (b *tab) read() {
 	b.t.Helper()
+	b.see("[data-testid=line]")
 	for i := range b.count("[data-testid=line]") {
 		b.eval("(document.querySelectorAll('[data-testid=line]')["+strconv.Itoa(i)+"].scrollIntoView({block: 'center'}), 'ok')", new(string))
 		time.Sleep(60 * time.Millisecond)
