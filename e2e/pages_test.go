@@ -518,6 +518,23 @@ func TestPicturesForTheReadme(t *testing.T) {
 		time.Sleep(time.Second)
 	}
 	app.picture("token-app.png", hand, 2)
+	desk.goTo(d.url("login", "/security/transaction-authentication"))
+	desk.click("input[name=read]")
+	desk.fill("#code", app.next(code))
+	desk.click("form[action^='/security/transaction-authentication'] button.main")
+	desk.see(".tag.good")
+	desk.order(d, "7654321", "250000")
+	low.height = 1010
+	desk.picture("transfer-waiting.png", low, 1)
+	app.goTo(d.url("token", "/"))
+	app.see("[data-testid=pending-card]")
+	app.open("transfer")
+	app.read()
+	tall := hand
+	tall.height = 1330
+	app.must(chromedp.Evaluate[chromedp.Void]("scrollTo(0, 0)"))
+	time.Sleep(2500 * time.Millisecond) // until it may be approved
+	app.picture("transfer-app.png", tall, 1.2)
 	english := hand
 	english.lang = "en"
 	en := english.open(t, ctx, "en", true)

@@ -103,6 +103,13 @@ type configPolicy struct {
 	SessionLife         *time.Duration `toml:"session_life"`
 	PasswordFloor       *int           `toml:"password_floor"`
 	ConfirmFloor        *int           `toml:"confirm_floor"`
+	TransactionAlways   *bool          `toml:"transaction_always"`
+	TransactionLife     *time.Duration `toml:"transaction_life"`
+	ApprovalLife        *time.Duration `toml:"approval_life"`
+	OfflineTries        *int           `toml:"offline_tries"`
+	OfflineTriesPerDay  *int           `toml:"offline_tries_per_day"`
+	WakesPerQuarter     *int           `toml:"wakes_per_quarter"`
+	WakesPerDay         *int           `toml:"wakes_per_day"`
 }
 
 func (c configPolicy) policy() policy.Policy {
@@ -130,6 +137,13 @@ func (c configPolicy) policy() policy.Policy {
 	set(&p.SessionLife, c.SessionLife)
 	set(&p.PasswordFloor, c.PasswordFloor)
 	set(&p.ConfirmFloor, c.ConfirmFloor)
+	set(&p.TransactionAlways, c.TransactionAlways)
+	set(&p.TransactionLife, c.TransactionLife)
+	set(&p.ApprovalLife, c.ApprovalLife)
+	set(&p.OfflineTries, c.OfflineTries)
+	set(&p.OfflineTriesPerDay, c.OfflineTriesPerDay)
+	set(&p.WakesPerQuarter, c.WakesPerQuarter)
+	set(&p.WakesPerDay, c.WakesPerDay)
 	return p
 }
 
