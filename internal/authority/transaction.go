@@ -528,6 +528,32 @@ func (a *Authority) Evidence(ctx context.Context, by audit.Actor, id string) (tr
 	return e, nil
 }
 
+// reportsTogether is how many reports one answer holds.
+const reportsTogether = 100
+
+// Reports are the transactions of this system of the bank that customers did not ask for (身に覚えがない), the newest first; before is the moment of the last one of the
+// page before, or the zero time.
+func (a *Authority) Reports(ctx context.Context, by audit.Actor, before time.Time) ([]Transaction, error) {
+	now, err := a.moment()
+	if err != nil {
+		return nil, err
+	}
+	if before.IsZero() {
+		before = now.Add(time.Second)
+	}
+	rows, err := a.Store.Reader().ReportedTxns(ctx, db.ReportedTxnsParams{Client: by.ID, DecidedAt: store.Micros(before), Limit: reportsTogether})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Transaction, len(rows))
+	for i, row := range rows {
+		if out[i], err = a.transactionOf(ctx, a.Store.Reader(), row, now); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // TransactionAuth says how a customer's transactions are confirmed.
 type TransactionAuth struct {
 	Required bool // they must be approved in the app

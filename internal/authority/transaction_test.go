@@ -361,6 +361,12 @@ func TestReportStopsTransfers(t *testing.T) {
 		if told != 1 {
 			t.Errorf("%d mails tell of the report", told)
 		}
+		if found, err := w.Reports(ctx, internetBank, time.Time{}); err != nil || len(found) != 1 || found[0].ID != second.ID || found[0].Reason != "not_me" || found[0].Customer != p.ref {
+			t.Errorf("the bank's list of reports: %v, %v", found, err)
+		}
+		if found, err := w.Reports(ctx, audit.Actor{Kind: audit.Bank, ID: "other"}, time.Time{}); err != nil || len(found) != 0 {
+			t.Errorf("another system's list: %v, %v", found, err)
+		}
 		if err := w.ResumeTransfers(ctx, p.ref); err != nil {
 			t.Fatal(err)
 		}

@@ -26,10 +26,11 @@ const (
 	ScopeConsume   = "transaction:consume" // be given the permit
 	ScopeEvidence  = "evidence:read"
 	ScopeCustomer  = "customer:read"
+	ScopeReports   = "report:read" // what customers did not ask for
 )
 
 // Scopes is every scope.
-var Scopes = []string{ScopeVerifyOTP, ScopeCreate, ScopeConsume, ScopeEvidence, ScopeCustomer}
+var Scopes = []string{ScopeVerifyOTP, ScopeCreate, ScopeConsume, ScopeEvidence, ScopeCustomer, ScopeReports}
 
 // Server is the audience of the bank's systems.
 type Server struct {
@@ -47,6 +48,7 @@ func (s *Server) Mount(m *http.ServeMux) {
 	m.Handle("POST /v1/transactions/{id}/offline", web.JSON(s.API, s.confirmOffline))
 	m.Handle("POST /v1/transactions/{id}/consume", web.JSON(s.API, s.consumeTransaction))
 	m.Handle("GET /v1/transactions/{id}/evidence", web.JSON(s.API, s.evidence))
+	m.Handle("GET /v1/reports", web.JSON(s.API, s.reports))
 	m.Handle("GET /v1/customers/{ref}/transaction-authentication", web.JSON(s.API, s.transactionAuth))
 }
 

@@ -39,7 +39,7 @@ var wire = map[string]struct {
 	"newTransaction": {"NewTransaction", true, reflect.TypeFor[newTransaction]()}, "transactionAnswer": {"Transaction", false, reflect.TypeFor[transactionAnswer]()},
 	"created": {"Transaction", false, reflect.TypeFor[created]()}, "display": {"Display", false, reflect.TypeFor[display]()}, "field": {"Field", false, reflect.TypeFor[field]()},
 	"empty": {"Empty", true, reflect.TypeFor[empty]()}, "offlineCode": {"OfflineCode", true, reflect.TypeFor[offlineCode]()}, "execution": {"Execution", true, reflect.TypeFor[execution]()},
-	"permitAnswer": {"Permit", false, reflect.TypeFor[permitAnswer]()}, "authAnswer": {"TransactionAuthentication", false, reflect.TypeFor[authAnswer]()},
+	"permitAnswer": {"Permit", false, reflect.TypeFor[permitAnswer]()}, "authAnswer": {"TransactionAuthentication", false, reflect.TypeFor[authAnswer]()}, "reportsAnswer": {"Reports", false, reflect.TypeFor[reportsAnswer]()},
 	"transaction.Evidence": {"Evidence", false, reflect.TypeFor[transaction.Evidence]()},
 }
 

@@ -153,6 +153,29 @@ func (s *Server) evidence(r *http.Request, _ web.Nothing) (transaction.Evidence,
 	return s.Authority.Evidence(r.Context(), by, r.PathValue("id"))
 }
 
+type reportsAnswer struct {
+	Reports []transactionAnswer `json:"reports"`
+}
+
+func (s *Server) reports(r *http.Request, _ web.Nothing) (reportsAnswer, error) {
+	by, err := s.caller(r, ScopeReports)
+	if err != nil {
+		return reportsAnswer{}, err
+	}
+	var before time.Time
+	if text := r.URL.Query().Get("before"); text != "" {
+		if before, err = time.Parse(time.RFC3339Nano, text); err != nil {
+			return reportsAnswer{}, problem.New(problem.Malformed, "field", "before")
+		}
+	}
+	found, err := s.Authority.Reports(r.Context(), by, before)
+	ans := reportsAnswer{Reports: make([]transactionAnswer, len(found))}
+	for i, t := range found {
+		ans.Reports[i] = answerOf(t)
+	}
+	return ans, err
+}
+
 type authAnswer struct {
 	Required bool `json:"required"`
 	InUse    bool `json:"in_use"`
@@ -160,11 +183,9 @@ type authAnswer struct {
 }
 
 func (s *Server) transactionAuth(r *http.Request, _ web.Nothing) (authAnswer, error) {
-	by, err := s.caller(r, ScopeCustomer)
-	if err != nil {
+	if _, err := s.caller(r, ScopeCustomer); err != nil {
 		return authAnswer{}, err
 	}
-	_ = by
 	got, err := s.Authority.TransactionAuthOf(r.Context(), r.PathValue("ref"))
 	return authAnswer(got), err
 }

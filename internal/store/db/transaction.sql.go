@@ -518,16 +518,17 @@ func (q *Queries) RaiseGrade(ctx context.Context, arg RaiseGradeParams) (int64, 
 }
 
 const reportedTxns = `-- name: ReportedTxns :many
-SELECT id, customer, client, state, document_hash, offer, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE state = 'reported' AND decided_at < $1 ORDER BY decided_at DESC LIMIT $2
+SELECT id, customer, client, state, document_hash, offer, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE state = 'reported' AND client = $1 AND decided_at < $2 ORDER BY decided_at DESC, id LIMIT $3
 `
 
 type ReportedTxnsParams struct {
+	Client    string
 	DecidedAt int64
 	Limit     int32
 }
 
 func (q *Queries) ReportedTxns(ctx context.Context, arg ReportedTxnsParams) ([]Txn, error) {
-	rows, err := q.db.QueryContext(ctx, reportedTxns, arg.DecidedAt, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, reportedTxns, arg.Client, arg.DecidedAt, arg.Limit)
 	if err != nil {
 		return nil, err
 	}

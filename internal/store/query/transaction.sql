@@ -61,7 +61,7 @@ SELECT * FROM txn WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_
 SELECT * FROM txn WHERE state = 'approved' AND approved_until <= $1 ORDER BY approved_until LIMIT $2;
 
 -- name: ReportedTxns :many
-SELECT * FROM txn WHERE state = 'reported' AND decided_at < $1 ORDER BY decided_at DESC LIMIT $2;
+SELECT * FROM txn WHERE state = 'reported' AND client = $1 AND decided_at < $2 ORDER BY decided_at DESC, id LIMIT $3;
 
 -- name: SetTransactionAuth :execrows
 UPDATE customer SET transaction_auth_at = $2, version = version + 1 WHERE id = $1 AND transaction_auth_at = 0;
