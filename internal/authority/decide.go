@@ -305,7 +305,7 @@ func (a *Authority) ConfirmOffline(ctx context.Context, by audit.Actor, id, code
 			return err
 		}
 		if !did {
-			return problem.New(problem.Conflict)
+			return store.ErrConflict
 		}
 		d.detail = map[string]string{"grade": string(transaction.GradeB)}
 		return errors.Join(d.ForgetThrottle(ctx, bucket), d.event(ctx, row, transaction.Approved), d.answeredWake(ctx, row.Customer))

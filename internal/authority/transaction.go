@@ -172,21 +172,27 @@ func (a *Authority) CreateTransaction(ctx context.Context, by audit.Actor, key s
 	hash := requestHash(n.Ref, n.Template, n.Currency, strings.Join(slices.Sorted(pairs(n.Fields)), "\x00"))
 	var row db.Txn
 	err = a.do(ctx, by, audit.TransactionCreate, func(ctx context.Context, d *deed) error {
-		object, err := d.once(ctx, key, hash)
-		if err != nil {
-			return err
-		}
-		if object != "" {
+		before := func() (done bool, err error) { // whether the same request has led to one
+			object, err := d.once(ctx, key, hash)
+			if err != nil || object == "" {
+				return false, err
+			}
 			row, err = d.TxnByID(ctx, object)
 			d.on(row.Customer, object)
+			return true, err
+		}
+		if done, err := before(); done || err != nil {
 			return err
 		}
 		c, t, err := d.payer(ctx, n.Ref)
 		if err != nil {
 			return err
 		}
-		if err := d.freePending(ctx, c.ID); err != nil {
-			return err
+		if refusal := d.freePending(ctx, c.ID); refusal != nil { // what is in the way may be this very request, sent twice at once
+			if done, err := before(); done || err != nil {
+				return err
+			}
+			return refusal
 		}
 		doc := transaction.Document{ID: a.newID(ident.Transaction, d.now), Issuer: a.Bank.TokenOrigin, Audience: by.ID, Customer: a.pairwise(c.ID), Nonce: [16]byte(a.random(16)),
 			Template: tmpl.Name, TemplateVersion: tmpl.Version, Bundle: a.templates.Hash, Currency: n.Currency, Fields: fields, Issued: d.now, Expires: d.now.Add(a.Policy.TransactionLife).Truncate(time.Second)}
@@ -378,8 +384,8 @@ func (a *Authority) WaitTransaction(ctx context.Context, by audit.Actor, id stri
 		case <-tick.C:
 		case <-end.C:
 			return t, nil
-		case <-ctx.Done():
-			return t, ctx.Err()
+		case <-ctx.Done(): // nobody waits any more
+			return t, nil
 		}
 	}
 }
@@ -465,8 +471,8 @@ func (a *Authority) ConsumeTransaction(ctx context.Context, by audit.Actor, id s
 		if err != nil {
 			return err
 		}
-		if !did { // between reading and writing it was withdrawn, carried out or stopped
-			return problem.New(problem.Conflict)
+		if !did { // between reading and writing it was withdrawn, carried out or stopped: look again, and say which
+			return store.ErrConflict
 		}
 		d.detail = map[string]string{"grade": string(t.Grade)}
 		return nil

@@ -247,7 +247,7 @@ func TestTransactionEndsOnce(t *testing.T) {
 		if !w.Store.Alone() {
 			nodes = append(nodes, w.Another())
 		}
-		rounds := 40
+		rounds := 100
 		if long() {
 			rounds = 1000
 		}
