@@ -20,12 +20,18 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		switch args[0] {
 		case "otp":
 			return benchOTP(ctx, args[1:], stdout, stderr)
+		case "transaction":
+			return benchTransaction(ctx, args[1:], stdout, stderr)
+		case "streams":
+			return benchStreams(ctx, args[1:], stdout, stderr)
 		case "start":
 			return benchStart(ctx, args[1:], stdout, stderr)
 		}
 	}
-	fmt.Fprint(stderr, "usage: inkan bench otp    verified one-time passwords a second, on each engine, beside the raw rate of the database\n"+
-		"       inkan bench start  time from start to ready, and memory at rest\n")
+	fmt.Fprint(stderr, "usage: inkan bench otp          verified one-time passwords a second, on each engine, beside the raw rate of the database\n"+
+		"       inkan bench transaction  transactions and approvals a second, and how soon the bank's page knows\n"+
+		"       inkan bench streams      memory of an open event stream, and how soon a phone is told to look\n"+
+		"       inkan bench start        time from start to ready, and memory at rest\n")
 	return errUsage
 }
 
@@ -42,7 +48,14 @@ const rawClients = 32
 
 func benchOTP(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	b := benchFlags{clients: []int{1, 8, 64, 256}}
-	f := flag.NewFlagSet("bench otp", flag.ContinueOnError)
+	if err := b.parse("otp", args, stderr); err != nil {
+		return err
+	}
+	return b.each(ctx, stdout, b.run)
+}
+
+func (b *benchFlags) parse(name string, args []string, stderr io.Writer) error {
+	f := flag.NewFlagSet("bench "+name, flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&b.engine, "engine", "both", "sqlite, postgres or both")
 	f.StringVar(&b.postgres, "postgres", "", "file with the address of a PostgreSQL server on which fresh databases may be made (default: one is started, if installed)")
@@ -50,18 +63,23 @@ func benchOTP(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	f.Float64Var(&b.seconds, "seconds", 3, "how long one line is measured each time")
 	f.IntVar(&b.tokens, "tokens", 20000, "how many customers with a token there are")
 	if f.Parse(args) != nil || f.NArg() > 0 || b.rounds < 1 || b.seconds <= 0 || b.tokens < 1000 || b.tokens%spreadBy == 0 || !slices.Contains([]string{"sqlite", "postgres", "both"}, b.engine) {
-		fmt.Fprintln(stderr, "usage: inkan bench otp [-engine sqlite|postgres|both] [-postgres address-file] [-rounds n] [-seconds s] [-tokens n, at least 1000]")
+		fmt.Fprintf(stderr, "usage: inkan bench %s [-engine sqlite|postgres|both] [-postgres address-file] [-rounds n] [-seconds s] [-tokens n, at least 1000]\n", name)
 		return errUsage
 	}
+	return nil
+}
+
+// each runs a measurement on the engines that were asked for.
+func (b *benchFlags) each(ctx context.Context, stdout io.Writer, run func(ctx context.Context, engine string, stdout io.Writer) error) error {
 	if b.engine != "postgres" {
-		if err := b.run(ctx, "sqlite", stdout); err != nil {
+		if err := run(ctx, "sqlite", stdout); err != nil {
 			return fmt.Errorf("sqlite: %w", err)
 		}
 	}
 	if b.engine == "sqlite" {
 		return nil
 	}
-	err := b.run(ctx, "postgres", stdout)
+	err := run(ctx, "postgres", stdout)
 	if b.engine == "both" && errors.Is(err, pgcluster.ErrNotInstalled) {
 		fmt.Fprintln(stdout, "postgres: not installed here, and no -postgres given; left out")
 		return nil

@@ -354,10 +354,7 @@ func (c *client) verify(s sent) (kind string, err error) {
 	body := `{"customer":"` + t.ref + `","code":"` + otp.Code(t.key, s.step, 6) + `"}`
 	c.out = fmt.Appendf(c.out[:0], "POST /v1/otp/verifications HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nUser-Agent: inkan-bench\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		c.w.host, c.w.bearer, len(body), body)
-	if err := c.conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
-		return "", err
-	}
-	if _, err := c.conn.Write(c.out); err != nil {
+	if err := c.send(c.out); err != nil {
 		return "", err
 	}
 	status, answer, err := c.read()
@@ -367,16 +364,30 @@ func (c *client) verify(s sent) (kind string, err error) {
 	if status == http.StatusOK && bytes.Equal(bytes.TrimSpace(answer), []byte(`{"accepted":true}`)) {
 		return "", nil
 	}
-	if _, after, ok := bytes.Cut(answer, []byte(`"type":"urn:inkan:problem:`)); ok {
-		before, _, _ := bytes.Cut(after, []byte(`"`))
-		return string(before), nil
-	}
-	return fmt.Sprintf("status %d", status), nil
+	return problemOf(status, answer), nil
 }
 
-// read reads an answer that has a status line, headers with a Content-Length, and a body.
+// send writes a request on the connection.
+func (c *client) send(request []byte) error {
+	if err := c.conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		return err
+	}
+	_, err := c.conn.Write(request)
+	return err
+}
+
+// problemOf gives the kind of a refusal, or the status of an answer that is none.
+func problemOf(status int, answer []byte) string {
+	if _, after, ok := bytes.Cut(answer, []byte(`"type":"urn:inkan:problem:`)); ok {
+		before, _, _ := bytes.Cut(after, []byte(`"`))
+		return string(before)
+	}
+	return fmt.Sprintf("status %d", status)
+}
+
+// read reads an answer that has a status line, headers with a Content-Length or pieces that tell their length, and a body.
 func (c *client) read() (status int, body []byte, err error) {
-	length := 0
+	length, pieces := 0, false
 	for n := 0; ; n++ {
 		line, err := c.in.ReadSlice('\n')
 		if err != nil {
@@ -390,6 +401,9 @@ func (c *client) read() (status int, body []byte, err error) {
 			if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 				return 0, nil, err
 			}
+		case len(name) == 0 && pieces:
+			body, err = c.readPieces()
+			return status, body, err
 		case len(name) == 0:
 			body = make([]byte, length)
 			_, err = io.ReadFull(c.in, body)
@@ -398,6 +412,31 @@ func (c *client) read() (status int, body []byte, err error) {
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil || length > 1<<16 {
 				return 0, nil, errors.New("an answer of strange length")
 			}
+		case string(name) == "Transfer-Encoding":
+			pieces = true
+		}
+	}
+}
+
+// readPieces reads a body whose length the server did not know when it began (RFC 9112, section 7.1).
+func (c *client) readPieces() (body []byte, err error) {
+	for {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return nil, err
+		}
+		length, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 16, 16)
+		if err != nil {
+			return nil, err
+		}
+		at := len(body)
+		body = append(body, make([]byte, length+2)...) // with the end of the line
+		if _, err := io.ReadFull(c.in, body[at:]); err != nil {
+			return nil, err
+		}
+		body = body[:len(body)-2]
+		if length == 0 {
+			return body, nil
 		}
 	}
 }

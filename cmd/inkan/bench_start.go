@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -39,7 +38,7 @@ func benchStart(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	config, ready, err := startConfig(dir)
+	config, _, ready, err := startConfig(dir)
 	if err != nil {
 		return err
 	}
@@ -66,77 +65,95 @@ func benchStart(ctx context.Context, args []string, stdout, stderr io.Writer) er
 }
 
 // startConfig writes a configuration for a server on loopback.
-func startConfig(dir string) (config, ready string, err error) {
+func startConfig(dir string) (config, listen, ready string, err error) {
 	ports := make([]string, 2)
 	for i := range ports {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return "", "", err
+			return "", "", "", err
 		}
 		ports[i] = l.Addr().String()
 		if err := l.Close(); err != nil {
-			return "", "", err
+			return "", "", "", err
 		}
 	}
 	if err := keys.Create(filepath.Join(dir, "keys"), "https://token.bank.example", time.Now(), files.Templates); err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	config = filepath.Join(dir, "inkan.toml")
 	text := fmt.Sprintf("listen = %q\ninternal = %q\n[hosts]\nlogin = \"https://login.bank.example\"\ntoken = \"https://token.bank.example\"\napi = \"https://api.bank.example\"\n"+
 		"[bank]\nname_ja = \"印鑑銀行\"\nname_en = \"Inkan Bank\"\nurl = \"https://www.bank.example\"\n[proxy]\ntrusted = [\"127.0.0.1/32\"]\n[database]\nsqlite = %q\n[keys]\ndirectory = %q\n"+
 		"[mail]\nhost = \"127.0.0.1\"\nport = 25\nfrom = \"otp@bank.example\"\nplain = true\n", ports[0], ports[1], filepath.Join(dir, "inkan.db"), filepath.Join(dir, "keys"))
-	return config, "http://" + ports[1] + "/readyz", os.WriteFile(config, []byte(text), 0o600)
+	return config, ports[0], "http://" + ports[1] + "/readyz", os.WriteFile(config, []byte(text), 0o600)
 }
 
 // startOnce gives the time until the server says that it is ready, and its memory at rest when that is asked for.
 func startOnce(ctx context.Context, program, config, ready string, weigh bool, rest time.Duration) (took time.Duration, memory string, err error) {
-	server := exec.CommandContext(ctx, program, "serve", "-config", config) //nolint:gosec // ourselves
+	took, pid, stop, err := startServer(exec.CommandContext(ctx, program, "serve", "-config", config), ready) //nolint:gosec // ourselves
+	if err != nil {
+		return 0, "", err
+	}
+	defer stop()
+	if !weigh {
+		return took, "", nil
+	}
+	if err := pause(ctx, rest); err != nil {
+		return 0, "", err
+	}
+	kib, ok := resident(pid)
+	if !ok {
+		return took, "unknown on this system", nil
+	}
+	return took, fmt.Sprintf("%.0f MiB", float64(kib)/1024), nil
+}
+
+// startServer starts a server as a process of its own and waits until it says that it is ready.
+func startServer(server *exec.Cmd, ready string) (took time.Duration, pid int, stop func(), err error) {
 	var said strings.Builder
 	server.Stdout, server.Stderr = &said, &said
 	began := time.Now()
 	if err := server.Start(); err != nil {
-		return 0, "", err
+		return 0, 0, nil, err
 	}
-	defer func() {
+	stop = func() {
 		_ = server.Process.Signal(syscall.SIGTERM)
 		_ = server.Wait()
-	}()
+	}
 	for {
 		if res, err := http.Get(ready); err == nil { //nolint:gosec,noctx // our own server
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
-				took = time.Since(began)
-				break
+				return time.Since(began), server.Process.Pid, stop, nil
 			}
 		}
 		if time.Since(began) > 20*time.Second {
-			return 0, "", errors.New("the server did not become ready")
+			stop()
+			return 0, 0, nil, fmt.Errorf("the server did not become ready: %s", said.String())
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
-	if !weigh {
-		return took, "", nil
-	}
-	select {
-	case <-time.After(rest):
-	case <-ctx.Done():
-		return 0, "", ctx.Err()
-	}
-	return took, resident(server.Process.Pid), nil
 }
 
-// resident is the memory of a process as Linux has it.
-func resident(pid int) string {
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// resident is the memory of a process, in KiB, where the system is Linux.
+func resident(pid int) (kib int, ok bool) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
-		return "unknown on this system"
+		return 0, false
 	}
 	for line := range strings.Lines(string(b)) {
-		if kb, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			if n, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kb), "kB"))); err == nil {
-				return fmt.Sprintf("%.0f MiB", float64(n)/1024)
-			}
+		if kb, found := strings.CutPrefix(line, "VmRSS:"); found {
+			kib, err = strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kb), "kB")))
+			return kib, err == nil
 		}
 	}
-	return "unknown"
+	return 0, false
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"database/sql"
 	"errors"
@@ -26,6 +28,8 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
+	"github.com/inkan-auth/inkan/internal/domain/signing"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/pgcluster"
 	"github.com/inkan-auth/inkan/internal/server/api"
 	"github.com/inkan-auth/inkan/internal/store"
@@ -55,6 +59,12 @@ type benchWorld struct {
 	addr   string  // of the server
 	host   string
 	bearer string // the API client's name and secret, as the header has them
+
+	device      *ecdsa.PrivateKey // the signing key of all tokens: whose key it is makes no difference to what a signature costs
+	point       signing.JWK       // its public half
+	tokenHost   string
+	tokenOrigin string
+	templates   *transaction.Bundle
 
 	closers []func()
 }
@@ -103,6 +113,9 @@ func (c *benchClock) step() int64 { return c.at.Load()[0].Unix() / int64(benchSt
 // newBenchWorld seeds one database, copies it, and opens the server on the one copy.
 func newBenchWorld(ctx context.Context, engine string, b benchFlags) (w *benchWorld, err error) {
 	w = &benchWorld{engine: engine, clock: newBenchClock()}
+	if err := w.newDevice(); err != nil {
+		return nil, err
+	}
 	w.log = &ledger{first: w.clock.step(), accepted: make([]int32, b.tokens), last: make([]int64, b.tokens)}
 	half := w // what is returned on failure is nil
 	defer func() {
@@ -123,7 +136,7 @@ func newBenchWorld(ctx context.Context, engine string, b benchFlags) (w *benchWo
 	w.addr = public.Addr().String()
 	port := strconv.Itoa(public.Addr().(*net.TCPAddr).Port)
 	at := func(name string) string { return "http://" + name + ".localhost:" + port }
-	w.host = "api.localhost:" + port
+	w.host, w.tokenHost, w.tokenOrigin = "api.localhost:"+port, "token.localhost:"+port, at("token")
 	keyDir := filepath.Join(dir, "keys")
 	if err := keys.Create(keyDir, at("token"), w.clock.Now(), files.Templates); err != nil {
 		return nil, err
@@ -290,8 +303,26 @@ func (w *benchWorld) postgres(ctx context.Context, k *keys.Keys, b benchFlags) (
 	return store.OpenPostgres(ctx, in(live), 16)
 }
 
-// seed writes customers with a token in use, straight through the store: nobody needs a password here.
-func (w *benchWorld) seed(ctx context.Context, s *store.Store, k *keys.Keys, n int) error {
+func (w *benchWorld) newDevice() (err error) {
+	if w.device, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return err
+	}
+	w.point, err = signing.JWKOf(&w.device.PublicKey)
+	return err
+}
+
+// seed writes customers with a token in use and transaction authentication, straight through the store: nobody needs a password here.
+func (w *benchWorld) seed(ctx context.Context, s *store.Store, k *keys.Keys, n int) (err error) {
+	if w.templates, err = transaction.ParseTemplates(k.Templates(), k.Issuer().RootThumbprint); err != nil {
+		return err
+	}
+	err = s.Write(ctx, func(ctx context.Context, tx *store.Tx) error { // the copy for the raw rate needs them too, and nobody starts a server on it
+		return errors.Join(tx.InsertBundle(ctx, db.InsertBundleParams{Hash: w.templates.Hash, Envelope: w.templates.Envelope, Since: store.Micros(w.clock.Now())}),
+			tx.Record(ctx, audit.Entry{ID: newID(ident.Entry, w.clock.Now()), At: w.clock.Now(), Actor: audit.Actor{Kind: audit.Server}, Action: audit.TemplatesUse, Outcome: audit.Done}))
+	})
+	if err != nil {
+		return err
+	}
 	w.tokens = make([]benchToken, n)
 	const chunk = 250
 	var wg sync.WaitGroup
@@ -343,9 +374,10 @@ func (w *benchWorld) seedOne(ctx context.Context, tx *store.Tx, k *keys.Keys, i 
 		tx.InsertEnrolment(ctx, db.InsertEnrolmentParams{ID: enrolment, Customer: t.customer, Address: address, KeySealed: random(48), KeyTypedMac: random(32), KeySecretMac: random(32),
 			KeyExpiresAt: us, NumberSealed: random(48), NumberMac: random(32), OrderedAt: us, ExpiresAt: later, RequestHash: random(32)}),
 		store.Must(tx.EndEnrolment(ctx, db.EndEnrolmentParams{ID: enrolment, State: "completed", EndedAt: us, State_2: "ordered"})),
-		tx.InsertToken(ctx, db.InsertTokenParams{ID: t.id, Customer: t.customer, Enrolment: enrolment, Generation: 1, Platform: "iPhone / Safari", SigningKey: random(65), KeyThumbprint: t.id,
+		tx.InsertToken(ctx, db.InsertTokenParams{ID: t.id, Customer: t.customer, Enrolment: enrolment, Generation: 1, Platform: "iPhone / Safari", SigningKey: w.point[:], KeyThumbprint: w.point.Thumbprint(),
 			OtpKey: sealed, OcraKey: random(61), Digits: 6, StepSeconds: int64(benchStep / time.Second), LastStep: w.clock.step() - 2, RegisteredAt: us, ExpiresAt: later}),
 		store.Must(tx.StartToken(ctx, db.StartTokenParams{ID: t.id, StartedAt: us, LastStep: w.clock.step() - 1, StepAt: us})),
+		store.Must(tx.SetTransactionAuth(ctx, db.SetTransactionAuthParams{ID: t.customer, TransactionAuthAt: us})),
 	}
 	return errors.Join(steps...)
 }

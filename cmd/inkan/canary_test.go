@@ -2,20 +2,32 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/signing"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
+	"github.com/inkan-auth/inkan/internal/server/api"
 	"github.com/inkan-auth/inkan/internal/testkit"
 )
 
@@ -298,5 +310,267 @@ func TestACookieIsNotFoundByItsHash(t *testing.T) {
 	}
 	if r := w.send(get(loginHost, "/security").as(b)); r.StatusCode != http.StatusOK {
 		t.Errorf("her own cookie: %d", r.StatusCode)
+	}
+}
+
+// listener is another side that we call: it keeps what it was told, and fails as long as it is told to.
+type listener struct {
+	*httptest.Server
+	mu    sync.Mutex
+	heard []string // heads and bodies
+	down  bool
+}
+
+func listen(t *testing.T) *listener {
+	l := &listener{down: true}
+	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.heard = append(l.heard, fmt.Sprint(r.Header, " ", string(body)))
+		if l.down {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(l.Close)
+	return l
+}
+
+func (l *listener) up() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = false
+}
+
+func (l *listener) said() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.heard)
+}
+
+// envelope remembers an envelope and its payload, which is what somebody would look for in a log: the header is the same in many.
+func (c *canaries) envelope(name, compact string) string {
+	part := strings.Split(compact, ".")
+	if len(part) != 3 {
+		c.w.t.Fatalf("%s is %q", name, compact)
+	}
+	c.keep(name+"'s payload", part[1])
+	c.keep(name+"'s signature", part[2])
+	return compact
+}
+
+// A transfer goes its whole way, right and wrong at each door, with the other sides down and up. What the customer confirms stands in the table of transactions and in the answers
+// to the system that asked, and nowhere else; proofs, codes, subscriptions and secrets stand nowhere at all.
+func TestNothingOfATransferIsWrittenElsewhere(t *testing.T) {
+	t.Parallel()
+	w := attack(t, func(p *parts) { p.policy.PushLoopback = true })
+	secret := &canaries{w: w, names: map[string]string{}}  // stands nowhere
+	content := &canaries{w: w, names: map[string]string{}} // stands in the transaction's row only
+	hook, push := listen(t), listen(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	fine(t, err)
+	public, err := signing.JWKOf(&key.PublicKey)
+	fine(t, err)
+	_, err = w.CreateAPIClient(t.Context(), "internet", api.Scopes, &public, hook.URL+"/hook")
+	fine(t, err)
+	secret.keep("system secret", w.system)
+	secret.keep("branch secret", w.branch)
+	bearer := func(by *ecdsa.PrivateKey, audience string, at time.Time) string {
+		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: by}, (&jose.SignerOptions{}).WithType("JWT"))
+		fine(t, err)
+		text, err := jwt.Signed(signer).Claims(jwt.Claims{Issuer: "internet", Subject: "internet", Audience: jwt.Audience{audience}, ID: secret.make("jti"), IssuedAt: jwt.NewNumericDate(at), Expiry: jwt.NewNumericDate(at.Add(time.Minute))}).Serialize()
+		fine(t, err)
+		return "Bearer " + secret.envelope("assertion", text)
+	}
+	answers := ""
+	toAPI := func(path string, body any, want int, auth ...string) answer {
+		t.Helper()
+		if auth == nil {
+			auth = []string{bearer(key, "https://"+apiHost, w.Clock.Now())}
+		}
+		a := w.toAPI(path, body).with("Authorization", auth[0]).with("Idempotency-Key", rand.Text())
+		r := secret.send(a)
+		if r.StatusCode != want {
+			t.Errorf("%s answers %d %s, want %d", a, r.StatusCode, r.text, want)
+		}
+		if r.StatusCode < 400 {
+			answers += r.text
+		}
+		return r
+	}
+	p := w.asker(6)
+	token := func(method, path, body string, want int) answer {
+		t.Helper()
+		a := fromToken(p.phone, method, path, body)
+		secret.envelope("proof", a.head["DPoP"])
+		r := secret.send(a)
+		if r.StatusCode != want {
+			t.Errorf("%s answers %d %s, want %d", a, r.StatusCode, r.text, want)
+		}
+		return r
+	}
+	// The subscription: its address is a secret, for whoever has it can wake her phone.
+	ua, err := ecdh.P256().GenerateKey(rand.Reader)
+	fine(t, err)
+	auth := make([]byte, 16)
+	_, _ = rand.Read(auth)
+	sub := map[string]string{"endpoint": push.URL + "/" + secret.make("endpoint"), "p256dh": secret.keep("key of the subscription", base64.RawURLEncoding.EncodeToString(ua.PublicKey().Bytes())),
+		"auth": secret.keep("secret of the subscription", base64.RawURLEncoding.EncodeToString(auth))}
+	token("PUT", "/v1/push", wire(sub), 200)
+	for _, bad := range []string{"https://10.0.0.1/", "http://push.example.net/", "https://user:" + secret.make("password of an endpoint") + "@push.example.net/"} {
+		token("PUT", "/v1/push", wire(map[string]string{"endpoint": bad + secret.make("refused endpoint"), "p256dh": sub["p256dh"], "auth": sub["auth"]}), 400)
+	}
+	// What she is asked. Every value can be told from all others.
+	name, account, from, branch, account2 := "KANARIYA "+rand.Text(), fmt.Sprint(time.Now().UnixNano()%1e14+3e14), "Kanariya "+rand.Text(), "Kanariya "+rand.Text(), fmt.Sprint(time.Now().UnixNano()%1e14+7e14)
+	amount := fmt.Sprint(time.Now().UnixNano()%1e9 + 4e9)
+	fields := []string{"payee.name", content.keep("payee", name), "payee.account", content.keep("account number", account), "from.account", content.keep("her account", from), "payee.branch", content.keep("branch", branch),
+		"amount", content.keep("amount", amount)}
+	shown := amount[:1] + "," + amount[1:4] + "," + amount[4:7] + "," + amount[7:]
+	content.keep("amount as it is shown", shown)
+	ask := func() (id, offer string) {
+		t.Helper()
+		var made struct{ ID string }
+		fine(t, json.Unmarshal([]byte(toAPI("/v1/transactions", p.order(fields...), 201).text), &made))
+		got := p.phone.Transactions()
+		return made.ID, content.envelope("offer", got.Pending[0].Offer)
+	}
+	for field, value := range map[string]string{"payee.account": content.make("refused account"), "payee.name": content.make("refused name"), "date": content.make("refused date"), "amount": content.make("refused amount"), "payee.type": content.make("refused choice")} {
+		toAPI("/v1/transactions", p.order(append(slices.Clone(fields), field, value)...), 422)
+	}
+	for member, want := range map[string]int{"customer": 404, "template": 422, "currency": 422} {
+		o := p.order(fields...)
+		o[member] = content.make("refused " + member)
+		toAPI("/v1/transactions", o, want)
+	}
+	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	fine(t, err)
+	for _, bad := range []string{bearer(other, "https://"+apiHost, w.Clock.Now()), bearer(key, "https://evil.example", w.Clock.Now()), bearer(key, "https://"+apiHost, w.Clock.Now().Add(-time.Hour)), "Bearer " + secret.make("bearer"),
+		asSystem("internet", secret.make("wrong secret")), asSystem(secret.make("name"), w.branch)} {
+		secret.keep("authorization", bad)
+		toAPI("/v1/transactions", p.order(fields...), 401, bad)
+	}
+	id, offer := ask()
+	_, err = w.DeliverDue(t.Context()) // the push service is down
+	fine(t, err)
+	toAPI("/v1/transactions/"+secret.make("identifier"), nil, 404)
+	toAPI("/v1/transactions/"+id+"?wait="+secret.make("waiting"), nil, 400)
+	toAPI("/v1/transactions/"+id+"?wait=1&state="+secret.make("state"), nil, 200)
+	toAPI("/v1/customers/"+secret.make("customer")+"/transaction-authentication", nil, 404)
+	toAPI("/v1/transactions", p.order(fields...), 409)
+
+	// Offline: wrong, and right.
+	right := p.phone.Offline(offer)
+	for _, code := range []string{secret.make("code"), string('0'+(right[0]-'0'+1)%10) + right[1:]} {
+		toAPI("/v1/transactions/"+id+"/offline", map[string]string{"code": secret.keep("offline code", code)}, 403)
+	}
+	if r := toAPI("/v1/transactions/"+id+"/offline", map[string]string{"code": secret.keep("right offline code", right)}, 200); !strings.Contains(r.text, `"grade":"B"`) {
+		t.Errorf("the right code: %s", r.text)
+	}
+	// The decision: of another, spoilt, right, again.
+	yes := content.envelope("decision", p.phone.Decision(offer, transaction.Yes))
+	spoilt := content.envelope("spoilt decision", p.phone.Decision(offer, transaction.Yes, func(d *transaction.Decision) { d.Display = signing.Hash("x") }))
+	for _, d := range []string{spoilt, content.make("decision of nonsense"), yes[:len(yes)-10]} {
+		token("POST", "/v1/decisions", decisionOf(d), 403)
+	}
+	for range 2 {
+		token("POST", "/v1/decisions", decisionOf(yes), 200)
+	}
+	token("POST", "/v1/decisions", decisionOf(content.envelope("late decision", p.phone.Decision(offer, transaction.No))), 409)
+	// The executor: with something else, with what was approved, again, under another name.
+	for field, value := range map[string]string{"payee.account": content.keep("altered account", account2), "payee.name": content.make("altered name"), "kanariya": content.make("a field more")} {
+		toAPI("/v1/transactions/"+id+"/consume", p.execution("exec-1", append(slices.Clone(fields), field, value)...), 403)
+	}
+	bad := p.execution("exec-1", fields...)
+	bad["customer"] = content.make("another customer")
+	toAPI("/v1/transactions/"+id+"/consume", bad, 403)
+	bad = p.execution(content.make("request ")+"!", fields...)
+	toAPI("/v1/transactions/"+id+"/consume", bad, 400)
+	var got struct{ Permit string }
+	fine(t, json.Unmarshal([]byte(toAPI("/v1/transactions/"+id+"/consume", p.execution("exec-1", fields...), 200).text), &got))
+	content.envelope("permit", got.Permit)
+	toAPI("/v1/transactions/"+id+"/consume", p.execution("exec-2", fields...), 409)
+	toAPI("/v1/transactions/"+id+"/evidence", nil, 200)
+	deliver := func() {
+		for range 30 {
+			w.Clock.Move(time.Second)
+			_, err := w.DeliverDue(t.Context())
+			fine(t, err)
+		}
+	}
+	deliver() // nobody is there
+	hook.up()
+	push.up()
+	deliver()
+	// A second one is reported; a third one expires.
+	_, offer = ask()
+	deliver()
+	token("POST", "/v1/decisions", decisionOf(content.envelope("report", p.phone.Decision(offer, transaction.NotMe, func(d *transaction.Decision) { d.Reason = "told_by_phone" }))), 200)
+	fine(t, w.ResumeTransfers(t.Context(), p.ref))
+	ask()
+	deliver()
+	w.Clock.Move(6 * time.Minute)
+	fine(t, w.SweepDue(t.Context()))
+	token("DELETE", "/v1/push", "", 200)
+	deliver()
+
+	rec := httptest.NewRecorder()
+	w.house.internal.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
+	rows, inTransactions := "", ""
+	for _, line := range w.state() {
+		if strings.HasPrefix(line, "txn ") {
+			inTransactions += line + "\n"
+		} else {
+			rows += line + "\n"
+		}
+	}
+	mails := ""
+	for _, m := range w.box.Messages() {
+		mails += m.Subject + "\n" + m.Body + "\n"
+	}
+	file := read(t, w.file) + read(t, w.file+"-wal")
+	told := strings.Join(append(hook.said(), push.said()...), "\n")
+	places := map[string]string{"the log": w.log.String(), "the metrics": rec.Body.String(), "a refusal": secret.text.String(), "the mails": mails, "what others were told": told, "the rows of other tables": rows}
+	if len(secret.names) < 30 || len(content.names) < 30 {
+		t.Errorf("only %d secrets and %d contents", len(secret.names), len(content.names))
+	}
+	for place, text := range places {
+		for _, name := range append(secret.hits(text), content.hits(text)...) {
+			t.Errorf("%s is in %s", name, place)
+		}
+	}
+	for _, name := range secret.hits(file + inTransactions) {
+		t.Errorf("%s is in the database's file", name)
+	}
+	for _, name := range secret.hits(answers) {
+		t.Errorf("%s is in an answer", name)
+	}
+	for _, place := range []string{"the log", "the metrics", "what others were told"} {
+		for _, v := range []string{"hanako", "山田", "mail.example.jp", "0101-1-", "cus_", "みどり", "2026-11-25"} {
+			if strings.Contains(places[place], v) {
+				t.Errorf("%s holds %q", place, v)
+			}
+		}
+	}
+	// The bank is told which transaction, and what became of it, and nothing more; a phone is told nothing.
+	kinds := map[string]int{}
+	for _, h := range hook.said() {
+		o, err := signing.Open(signing.TypEvent, h[strings.LastIndex(h, " ")+1:], w.Keys.Issuer().Key)
+		fine(t, err)
+		f, err := o.Fields("v", "event", "type", "transaction", "audience", "time")
+		fine(t, err)
+		kinds[f["type"]]++
+		if f["v"] != "1" || !strings.HasPrefix(f["event"], "out_") || !strings.HasPrefix(f["transaction"], "txn_") || f["audience"] != "internet" {
+			t.Errorf("the bank is told %v", f)
+		}
+	}
+	if kinds["transaction.approved"] < 2 || kinds["transaction.reported"] != 1 || kinds["transaction.expired"] != 1 {
+		t.Errorf("the bank was told of %v", kinds)
+	}
+	if len(push.said()) < 3 {
+		t.Errorf("the phone was woken %d times, down and up", len(push.said()))
+	}
+	// The search sees what is there.
+	if len(content.hits(inTransactions)) < 8 || !strings.Contains(rows, `"field":"payee.account"`) || len(content.hits(answers)) < 8 {
+		t.Errorf("the search sees %v in the transactions, %v in the answers", content.hits(inTransactions), content.hits(answers))
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/connector/keys"
 	"github.com/inkan-auth/inkan/internal/connector/smtp"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
+	"github.com/inkan-auth/inkan/internal/server/api"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/testkit"
 	files "github.com/inkan-auth/inkan/web"
@@ -49,7 +50,8 @@ type attacked struct {
 	box    *mailbox.Mailbox
 	log    *safeBuffer
 	client string // secret of the client "bank" of OpenID Connect
-	system string // secret of the system "core" of the API
+	system string // secret of the system "core" of the API, which may only verify codes
+	branch string // secret of the system "branch", which may do everything that a system may
 	at     *sql.DB
 }
 
@@ -106,6 +108,8 @@ func attack(t testing.TB, change ...func(*parts)) *attacked {
 	w.client, err = h.authority.CreateOIDCClient(t.Context(), authority.OIDCClient{ID: "bank", Name: "Bank", Method: authority.ClientSecretBasic, RedirectURIs: []string{bankBack}})
 	fine(t, err)
 	w.system, err = h.authority.CreateAPIClient(t.Context(), "core", []string{"otp:verify"}, nil, "")
+	fine(t, err)
+	w.branch, err = h.authority.CreateAPIClient(t.Context(), "branch", api.Scopes, nil, "")
 	fine(t, err)
 	w.at, err = sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)")
 	fine(t, err)

@@ -25,34 +25,47 @@ type Proof struct {
 
 // prove finds the token that made a request. A proof is good once, and whatever does not hold is refused alike.
 func (a *Authority) prove(ctx context.Context, p Proof) (db.Token, time.Time, error) {
-	refused := problem.New(problem.ProofRefused)
-	now, err := a.moment()
-	if err != nil {
-		return db.Token{}, now, err
+	row, use, now, err := a.read(ctx, p)
+	if err == nil {
+		err = a.useProof(ctx, use)
 	}
-	claims, envelope, err := signing.ParseProof(p.DPoP)
-	if err != nil || claims.Method != p.Method || claims.URL != p.URL || claims.Body != signing.BodyHash(p.Body) || claims.Time.Sub(now).Abs() > a.Policy.ProofSkew {
-		return db.Token{}, now, refused
-	}
-	row, err := a.Store.Reader().TokenByID(ctx, claims.Token)
-	if errors.Is(err, store.ErrNone) {
-		return db.Token{}, now, refused
-	}
-	if err != nil {
-		return db.Token{}, now, err
-	}
-	if len(row.SigningKey) != len(signing.JWK{}) || envelope.Verify(signing.JWK(row.SigningKey)) != nil {
-		return db.Token{}, now, refused
-	}
+	return row, now, err
+}
+
+// useProof uses up a proof in a write of its own, and refuses one that has been used.
+func (a *Authority) useProof(ctx context.Context, use db.UseProofParams) error {
 	fresh := false
-	err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		fresh, err = store.Once(tx.UseProof(ctx, db.UseProofParams{ID: hashCookie(claims.Token + "|" + claims.ID), ExpiresAt: store.Micros(now.Add(2 * a.Policy.ProofSkew))}))
+	err := a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		fresh, err = store.Once(tx.UseProof(ctx, use))
 		return err
 	})
 	if err == nil && !fresh {
-		err = refused
+		err = problem.New(problem.ProofRefused)
 	}
-	return row, now, err
+	return err
+}
+
+// read finds the token that a proof is of. The proof has not been used up when it returns: whoever calls it uses it up in the write that the proof opens.
+func (a *Authority) read(ctx context.Context, p Proof) (row db.Token, use db.UseProofParams, now time.Time, err error) {
+	refused := problem.New(problem.ProofRefused)
+	if now, err = a.moment(); err != nil {
+		return row, use, now, err
+	}
+	claims, envelope, err := signing.ParseProof(p.DPoP)
+	if err != nil || claims.Method != p.Method || claims.URL != p.URL || claims.Body != signing.BodyHash(p.Body) || claims.Time.Sub(now).Abs() > a.Policy.ProofSkew {
+		return row, use, now, refused
+	}
+	row, err = a.Store.Reader().TokenByID(ctx, claims.Token)
+	if errors.Is(err, store.ErrNone) {
+		return db.Token{}, use, now, refused
+	}
+	if err != nil {
+		return db.Token{}, use, now, err
+	}
+	if len(row.SigningKey) != len(signing.JWK{}) || envelope.Verify(signing.JWK(row.SigningKey)) != nil {
+		return db.Token{}, use, now, refused
+	}
+	return row, db.UseProofParams{ID: hashCookie(claims.Token + "|" + claims.ID), ExpiresAt: store.Micros(now.Add(2 * a.Policy.ProofSkew))}, now, nil
 }
 
 // tokenActor is a token as the trail names it.
@@ -107,54 +120,93 @@ func (a *Authority) TransactionsOfToken(ctx context.Context, p Proof) (out Token
 	return out, nil
 }
 
+// errRepeated says that a proof has been used before. It is no refusal of the deed that it comes from: a request that is sent again leaves no second trace.
+var errRepeated = errors.New("a proof that has been used")
+
 // Decide takes the customer's signed answer. One statement moves the transaction if it is pending, in time, hers, and her token is active; the same
-// envelope again is answered the same, a different one comes too late.
+// envelope again is answered the same, a different one comes too late. The proof is used up in the same write: one commit for an approval instead of two.
 func (a *Authority) Decide(ctx context.Context, p Proof, compact string) (state transaction.State, now time.Time, err error) {
-	signer, now, err := a.prove(ctx, p)
+	signer, use, now, err := a.read(ctx, p)
 	if err != nil {
 		return "", now, err
 	}
 	decision, envelope, err := transaction.ParseDecision(compact)
 	if err != nil || decision.Token != signer.ID || envelope.Verify(signing.JWK(signer.SigningKey)) != nil {
+		if err := a.useProof(ctx, use); err != nil {
+			return "", now, err
+		}
 		return "", now, problem.New(problem.DecisionRefused)
 	}
+	// What was offered never changes. It is compared before the write, because others wait while one writes.
+	row, template, offered := a.offered(ctx, signer.Customer, decision)
 	// The same decision again, because the answer was lost, changes nothing and is no second act of hers.
-	if row, err := a.Store.Reader().TxnByID(ctx, decision.Transaction); err == nil && row.Customer == signer.Customer && row.Decision == compact {
-		return answered(decision.Answer), now, nil
+	if row.Decision == compact {
+		return answered(decision.Answer), now, a.useProof(ctx, use)
 	}
 	err = a.do(ctx, tokenActor(signer, p), audit.TransactionDecide, func(ctx context.Context, d *deed) error {
-		d.on(signer.Customer, "")
-		row, err := d.TxnByID(ctx, decision.Transaction)
-		if errors.Is(err, store.ErrNone) || err == nil && row.Customer != signer.Customer {
-			return problem.New(problem.TransactionNone)
+		d.on(signer.Customer, row.ID)
+		if fresh, err := store.Once(d.UseProof(ctx, use)); err != nil || !fresh {
+			return errors.Join(err, errRepeated)
 		}
-		if err != nil {
-			return err
+		if problem.KindOf(offered) != "" {
+			return d.refuse(offered) // and keep that the proof is used
 		}
-		d.object = row.ID
-		b, err := a.bundle(ctx, d.Queries, row.Bundle)
-		if err != nil {
-			return err
+		if offered != nil {
+			return offered
 		}
-		offer, err := signing.Parse(signing.TypOffer, row.Offer)
-		if err != nil {
-			return err
+		d.detail = map[string]string{"answer": string(decision.Answer), "reason": decision.Reason, "template": template}
+		at := row
+		if transaction.State(row.State) != transaction.Pending { // what has been answered may still have changed since it was read
+			var err error
+			if at, err = d.TxnByID(ctx, row.ID); err != nil {
+				return err
+			}
 		}
-		doc, err := transaction.ParseDocument(offer.Payload, b)
-		if err != nil {
-			return err
-		}
-		if decision.About(doc, row.Offer, b) != nil {
-			return problem.New(problem.DecisionRefused)
-		}
-		d.detail = map[string]string{"answer": string(decision.Answer), "reason": decision.Reason, "template": doc.Template}
-		state, err = d.decide(ctx, row, store.Token(signer), decision, compact)
+		var err error
+		state, err = d.decide(ctx, at, store.Token(signer), decision, compact)
 		return err
 	})
-	if err == nil {
-		a.tell(decision.Transaction, signer.Customer)
+	switch {
+	case errors.Is(err, errRepeated):
+		return "", now, problem.New(problem.ProofRefused)
+	case err != nil: // what was undone took the use of the proof with it
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+		defer cancel()
+		if used := a.useProof(ctx, use); used != nil && problem.KindOf(used) != problem.ProofRefused {
+			return "", now, used
+		}
+		return state, now, err
 	}
-	return state, now, err
+	a.tell(decision.Transaction, signer.Customer)
+	return state, now, nil
+}
+
+// offered finds the transaction that a decision is about, and refuses a decision that is not about what was offered to this customer.
+func (a *Authority) offered(ctx context.Context, customerID string, decision transaction.Decision) (row db.Txn, template string, err error) {
+	q := a.Store.Reader()
+	row, err = q.TxnByID(ctx, decision.Transaction)
+	if errors.Is(err, store.ErrNone) || err == nil && row.Customer != customerID {
+		return db.Txn{}, "", problem.New(problem.TransactionNone)
+	}
+	if err != nil {
+		return db.Txn{}, "", err
+	}
+	b, err := a.bundle(ctx, q, row.Bundle)
+	if err != nil {
+		return row, "", err
+	}
+	offer, err := signing.Parse(signing.TypOffer, row.Offer)
+	if err != nil {
+		return row, "", err
+	}
+	doc, err := transaction.ParseDocument(offer.Payload, b)
+	if err != nil {
+		return row, "", err
+	}
+	if decision.About(doc, row.Offer, b) != nil {
+		return row, "", problem.New(problem.DecisionRefused)
+	}
+	return row, doc.Template, nil
 }
 
 // decide moves one transaction by a decision that holds.
@@ -168,11 +220,11 @@ func (d *deed) decide(ctx context.Context, row db.Txn, t token.Token, decision t
 	switch s := t.ShownState(d.now); s {
 	case token.Active:
 	case token.Expired:
-		return "", problem.New(problem.TokenExpired, "expired", t.Expires)
+		return "", d.refuse(problem.New(problem.TokenExpired, "expired", t.Expires))
 	case token.Locked:
-		return "", problem.New(problem.OTPLocked)
+		return "", d.refuse(problem.New(problem.OTPLocked))
 	default:
-		return "", problem.New(problem.TokenNone)
+		return "", d.refuse(problem.New(problem.TokenNone))
 	}
 	to, _ := transaction.Life.Next(transaction.Pending, decision.Answer.Event())
 	p := db.DecideTxnParams{ID: row.ID, State: string(to), Token: t.ID, Decision: compact, Reason: decision.Reason, Language: decision.Language, Now: store.Micros(d.now)}
@@ -198,6 +250,9 @@ func (d *deed) decide(ctx context.Context, row db.Txn, t token.Token, decision t
 		if now.Decision == compact {
 			return answered(decision.Answer), nil
 		}
+		if now.Grade == string(transaction.GradeB) && now.Decision == "" && decision.Answer == transaction.Yes { // its code came between
+			return d.raiseGrade(ctx, now, t, decision, compact)
+		}
 		s := stateOf(now, d.now)
 		if s == transaction.Pending { // not the transaction was in the way: the token, or the fence
 			return "", problem.New(problem.Conflict)
@@ -216,14 +271,14 @@ func answered(a transaction.Answer) transaction.State {
 // raiseGrade adds the device's signature to an approval that was made with an offline code.
 func (d *deed) raiseGrade(ctx context.Context, row db.Txn, t token.Token, decision transaction.Decision, compact string) (transaction.State, error) {
 	if store.Time(row.DecidedAt).Add(d.a.Policy.DecisionGrace).Before(d.now) {
-		return "", problem.New(problem.TransactionExpired)
+		return "", d.refuse(problem.New(problem.TransactionExpired))
 	}
 	raised, err := store.Once(d.RaiseGrade(ctx, db.RaiseGradeParams{ID: row.ID, Token: t.ID, Decision: compact, Language: decision.Language, ChangedAt: store.Micros(d.now)}))
 	if err != nil {
 		return "", err
 	}
 	if !raised {
-		return "", problem.New(problem.TransactionDecided, "state", row.State)
+		return "", d.refuse(problem.New(problem.TransactionDecided, "state", row.State))
 	}
 	d.detail["grade"] = string(transaction.GradeA)
 	return transaction.Approved, nil

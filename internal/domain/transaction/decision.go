@@ -67,7 +67,7 @@ func ParseDecision(compact string) (Decision, *signing.Envelope, error) {
 	if err != nil {
 		return Decision{}, nil, err
 	}
-	f, err := o.Fields("v", "transaction", "document", "offer", "templates", "display", "language", "answer", "reason", "time", "counter", "previous", "verification", "nonce")
+	f, err := texts(o, 0, "v", "transaction", "document", "offer", "templates", "display", "language", "answer", "reason", "time", "counter", "previous", "verification", "nonce")
 	if err != nil {
 		return Decision{}, nil, err
 	}
@@ -118,7 +118,7 @@ func ParsePermit(compact string, issuer signing.JWK) (Permit, error) {
 	if err != nil {
 		return Permit{}, err
 	}
-	f, err := o.Fields("v", "transaction", "document", "decision", "grade", "audience", "customer", "template", "currency", "fields", "request", "time")
+	f, err := texts(o, 1, "v", "transaction", "document", "decision", "grade", "audience", "customer", "template", "currency", "fields", "request", "time")
 	if err != nil {
 		return Permit{}, err
 	}
@@ -152,7 +152,7 @@ func ParseOffline(compact string, issuer signing.JWK) (Offline, error) {
 	if err != nil {
 		return Offline{}, err
 	}
-	f, err := o.Fields("v", "transaction", "document", "token", "time")
+	f, err := texts(o, 0, "v", "transaction", "document", "token", "time")
 	if err != nil {
 		return Offline{}, err
 	}

@@ -104,7 +104,7 @@ func ParseDocument(payload []byte, b *Bundle) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	f, err := o.Fields("v", "id", "issuer", "audience", "customer", "nonce", "template", "template_version", "templates", "currency", "fields", "issued", "expires")
+	f, err := texts(o, 1, "v", "id", "issuer", "audience", "customer", "nonce", "template", "template_version", "templates", "currency", "fields", "issued", "expires")
 	if err != nil {
 		return Document{}, err
 	}
@@ -126,6 +126,16 @@ func ParseDocument(payload []byte, b *Bundle) (Document, error) {
 	return d, b.fits(d)
 }
 
+// texts reads the members of an object that must have exactly these. All are texts but so many others, whose own kind the caller checks: a member of another kind must not
+// pass for an empty text, or one meaning would have several forms.
+func texts(o signing.Object, others int, names ...string) (map[string]string, error) {
+	f, err := o.Fields(names...)
+	if err == nil && len(f) != len(names)-others {
+		err = fmt.Errorf("%w: a member is not a text", signing.ErrCanonical)
+	}
+	return f, err
+}
+
 func readFields(v any) ([]Field, error) {
 	list, ok := v.([]any)
 	if !ok {
@@ -137,7 +147,7 @@ func readFields(v any) ([]Field, error) {
 		if !ok {
 			return nil, ErrDocument
 		}
-		f, err := m.Fields("id", "value")
+		f, err := texts(m, 0, "id", "value")
 		if err != nil {
 			return nil, err
 		}

@@ -194,6 +194,8 @@ func (e Evidence) verifyPermit(f *Findings, issuer signing.JWK) error {
 		return &Break{"permit", "it permits something else than what was shown: " + doc.Differs(p.Order)}
 	case f.Decision == nil && f.Offline == nil:
 		return &Break{"permit", "nobody had approved"}
+	case p.Grade != GradeA && p.Grade != GradeB:
+		return &Break{"permit", "it has no grade"}
 	case p.Grade == GradeB && f.Offline == nil:
 		return &Break{"permit", "it speaks of an offline code, of which there is no word"}
 	case p.Grade == GradeA && (f.Decision == nil || p.Decision != f.Decision.Hash || f.Decision.Answer != Yes):

@@ -69,7 +69,11 @@ func (b *Bundle) Template(name string) (Template, bool) {
 // MakeTemplates makes the payload of a bundle for an issuer out of a file in the form of docs/protocol.md without the members v and issuer, and checks it.
 func MakeTemplates(issuer string, file []byte) ([]byte, error) {
 	var o map[string]any
-	if err := json.Unmarshal(file, &o); err != nil {
+	err := json.Unmarshal(file, &o)
+	if err == nil && o == nil { // null is JSON, and no map
+		err = errors.New("not an object")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTemplates, err)
 	}
 	o["v"], o["issuer"] = "1", issuer
@@ -103,7 +107,7 @@ func readTemplates(payload []byte) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := o.Fields("v", "issuer", "version", "fields", "choices", "templates")
+	f, err := texts(o, 3, "v", "issuer", "version", "fields", "choices", "templates")
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +116,7 @@ func readTemplates(payload []byte) (*Bundle, error) {
 		return nil, fmt.Errorf("%w: version", ErrTemplates)
 	}
 	err = members(o, "fields", func(name string, m signing.Object) error {
-		f, err := m.Fields("format", "ja", "en")
+		f, err := texts(m, 0, "format", "ja", "en")
 		if err != nil {
 			return err
 		}
@@ -127,12 +131,13 @@ func readTemplates(payload []byte) (*Bundle, error) {
 	}
 	err = members(o, "choices", func(name string, m signing.Object) error {
 		b.choices[name] = map[string]label{}
+		shown := labels{}
 		return members(signing.Object{name: m}, name, func(value string, m signing.Object) error {
-			f, err := m.Fields("ja", "en")
+			f, err := texts(m, 0, "ja", "en")
 			if err != nil {
 				return err
 			}
-			if !plain(f["ja"]) || !plain(f["en"]) {
+			if !plain(f["ja"]) || !plain(f["en"]) || !shown.add(label{f["ja"], f["en"]}) {
 				return fmt.Errorf("%w: choice %s of %s", ErrTemplates, value, name)
 			}
 			b.choices[name][value] = label{f["ja"], f["en"]}
@@ -147,7 +152,7 @@ func readTemplates(payload []byte) (*Bundle, error) {
 
 func (b *Bundle) template(name string, m signing.Object) error {
 	bad := func(what string) error { return fmt.Errorf("%w: %s of template %s", ErrTemplates, what, name) }
-	f, err := m.Fields("version", "ja", "en", "caution_ja", "caution_en", "fields", "optional", "verification")
+	f, err := texts(m, 2, "version", "ja", "en", "caution_ja", "caution_en", "fields", "optional", "verification")
 	if err != nil {
 		return err
 	}
@@ -163,10 +168,16 @@ func (b *Bundle) template(name string, m signing.Object) error {
 	case !okF || len(t.Fields) == 0 || !okO:
 		return bad("fields")
 	}
+	shown := labels{}
 	for _, n := range t.Fields {
 		known, ok := b.fields[n]
-		if !ok || known.format == Choice && len(b.choices[n]) == 0 {
+		if !ok || known.format == Choice && len(b.choices[n]) == 0 || !shown.add(known.label) {
 			return bad("field " + n)
+		}
+	}
+	for _, other := range b.templates {
+		if other.title.ja == t.title.ja || other.title.en == t.title.en {
+			return bad("title, which is another's,")
 		}
 	}
 	for _, n := range t.Optional {
@@ -176,6 +187,18 @@ func (b *Bundle) template(name string, m signing.Object) error {
 	}
 	b.templates[name] = t
 	return nil
+}
+
+// labels are those that are shown side by side. Two things under one label would be shown alike.
+type labels map[string]bool
+
+// add says whether a label is not there yet, in either language.
+func (l labels) add(x label) bool {
+	if l["ja "+x.ja] || l["en "+x.en] {
+		return false
+	}
+	l["ja "+x.ja], l["en "+x.en] = true, true
+	return true
 }
 
 // members reads an object of objects.

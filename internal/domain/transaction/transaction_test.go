@@ -369,6 +369,9 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 			if name == "empty" && slices.Contains([]string{"issuer", "audience", "customer", "template", "template_version", "templates"}, member) {
 				continue // the bundle decides, or nobody does: whoever signs says who it is for
 			}
+			if member == "fields" && name == "a list" {
+				continue // a list of none, which is the template's business
+			}
 			m := maps.Clone(o)
 			if m[member] = value; value == nil {
 				delete(m, member)

@@ -24,11 +24,12 @@ const (
 
 // streams are the open event streams of this node. One goroutine writes to all of them.
 type streams struct {
-	mu   sync.Mutex
-	open map[*stream]struct{}
-	due  map[*stream]struct{}
-	wake chan struct{}
-	once sync.Once
+	mu      sync.Mutex
+	open    map[*stream]struct{}
+	due     map[*stream]struct{}
+	closing map[*http.Server]chan struct{} // closed when that server shuts down; for the streams that it keeps itself
+	wake    chan struct{}
+	once    sync.Once
 }
 
 type stream struct {
@@ -39,7 +40,7 @@ type stream struct {
 
 func (s *streams) start() {
 	s.once.Do(func() {
-		s.open, s.due, s.wake = map[*stream]struct{}{}, map[*stream]struct{}{}, make(chan struct{}, 1)
+		s.open, s.due, s.closing, s.wake = map[*stream]struct{}{}, map[*stream]struct{}{}, map[*http.Server]chan struct{}{}, make(chan struct{}, 1)
 	})
 }
 
@@ -74,7 +75,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = conn.SetDeadline(time.Time{}) // the server's own limits are for requests
 	_ = conn.SetWriteDeadline(web.Soon(writeWithin))
-	if _, err := fmt.Fprint(conn, header+"\r\n"+eventMessage); err != nil { // the first event: what came before the stream was open is looked for as well
+	if _, err := fmt.Fprint(conn, header+"\r\n"); err != nil {
 		_ = conn.Close()
 		return
 	}
@@ -94,17 +95,20 @@ func (s *Server) eventsOver(w http.ResponseWriter, r *http.Request, customer str
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	message := eventMessage
+	closing := s.streams.closingOf(r)
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	end := time.NewTimer(streamLife)
 	defer end.Stop()
 	for {
-		_ = c.SetWriteDeadline(web.Soon(pingEvery))
+		_ = c.SetWriteDeadline(web.Soon(2 * pingEvery)) // it ends the stream even while nothing is written, so it must be after the next ping
 		if _, err := w.Write([]byte(message)); err != nil || c.Flush() != nil {
 			return
 		}
 		select {
 		case <-r.Context().Done():
+			return
+		case <-closing: // the server waits for this request before the workers end
 			return
 		case <-end.C:
 			return
@@ -122,20 +126,44 @@ func (s *streams) count() int {
 	return len(s.open)
 }
 
+// closingOf is closed when the server that took a request begins to shut down.
+func (s *streams) closingOf(r *http.Request) <-chan struct{} {
+	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if !ok {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, known := s.closing[server]
+	if !known {
+		c = make(chan struct{})
+		s.closing[server] = c
+		server.RegisterOnShutdown(sync.OnceFunc(func() { close(c) }))
+	}
+	return c
+}
+
+// add takes a connection over. Its first event is due at once: what came before the stream was watched is looked for as well.
 func (s *streams) add(conn net.Conn, watch func(string, func()) func(), customer string) {
 	st := &stream{conn: conn, until: web.Soon(streamLife)}
-	st.leave = watch(customer, func() {
-		s.mu.Lock()
-		s.due[st] = struct{}{}
-		s.mu.Unlock()
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
-	})
 	s.mu.Lock()
+	st.leave = watch(customer, func() { s.mark(st) }) // whoever calls back waits for the lock: nobody sees a stream that is half made
 	s.open[st] = struct{}{}
 	s.mu.Unlock()
+	s.mark(st)
+}
+
+// mark has an event written to a stream that is still open.
+func (s *streams) mark(st *stream) {
+	s.mu.Lock()
+	if _, open := s.open[st]; open {
+		s.due[st] = struct{}{}
+	}
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
 }
 
 // RunStreams writes to the event streams until ctx ends, and closes them then.
@@ -179,8 +207,8 @@ func (s *streams) takeDue() []*stream {
 
 // write sends a message to each, and lets go of those that do not take it or whose time is over.
 func (s *streams) write(to []*stream, message string, closing bool) {
-	now := web.Soon(0)
 	for _, st := range to {
+		now := web.Soon(0) // of each anew: the last of twenty thousand has its turn long after the first
 		err := st.conn.SetWriteDeadline(now.Add(writeWithin))
 		if err == nil && message != "" {
 			_, err = st.conn.Write([]byte(message))
