@@ -30,8 +30,8 @@ const (
 	spareFiles    = 200   // of the limit of open files: what either process needs beside its streams
 	portsEach     = 25000 // streams from one address, which has no more ports than some 28,000
 	streamOpeners = 32
-	wokenStreams  = 8  // of the one customer who is told to look
-	wakeUps       = 50 // how often
+	wokenStreams  = 8   // of the one customer who is told to look
+	wakeUps       = 250 // how often: long enough for a ping to all to come between
 )
 
 // streamBench holds many event streams open on a server in a process of its own.

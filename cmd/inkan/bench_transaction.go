@@ -31,9 +31,9 @@ import (
 )
 
 const (
-	approvers   = 64  // clients that send decisions which were signed beforehand
-	pageSamples = 200 // how often the bank's page is waited for, over all rounds
-	pageSettle  = 20 * time.Millisecond
+	approvers  = 64                    // clients that send decisions which were signed beforehand
+	pageRate   = 22                    // how often the bank's page is waited for, for each second that a line has: some 200 times in all, unless told otherwise
+	pageSettle = 20 * time.Millisecond // until its call surely waits
 )
 
 func benchTransaction(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -85,7 +85,7 @@ func (b benchFlags) runTransactions(ctx context.Context, engine string, stdout i
 			}
 			at.add(s)
 		}
-		seen, err := l.page(ctx, max(10, pageSamples/b.rounds))
+		seen, err := l.page(ctx, max(5, int(pageRate*b.seconds)))
 		if err != nil {
 			return fmt.Errorf("from the approval to the bank's page: %w", err)
 		}
@@ -101,7 +101,7 @@ func (b benchFlags) runTransactions(ctx context.Context, engine string, stdout i
 		lo, mid, hi := spread(at.rate)
 		_, p50, _ := spread(at.p50)
 		_, p99, _ := spread(at.p99)
-		toRaw, toBare := fmt.Sprint("\t\t"), fmt.Sprint("\t\t") // a verification is compared with no write, and a cycle with no verification
+		toRaw, toBare := "\t\t", "\t\t" // a verification is compared with no write, and a cycle with no verification
 		if at != bare && at != approvals {
 			toRaw = three(ratios(at.rate, raw.rate))
 		}

@@ -141,6 +141,7 @@ func (s *standing) rightRequests(p *asker, id, offer string) map[string]ask {
 		"GET /v1/transactions/{id}":                          s.toAPI("/v1/transactions/"+id, nil),
 		"GET /v1/transactions/{id}/evidence":                 s.toAPI("/v1/transactions/"+id+"/evidence", nil),
 		"GET /v1/customers/{ref}/transaction-authentication": s.toAPI("/v1/customers/"+p.ref+"/transaction-authentication", nil),
+		"GET /v1/reports":                                    s.toAPI("/v1/reports", nil),
 		"GET /v1/transactions":                               fromToken(p.phone, "GET", "/v1/transactions", ""),
 		"GET /v1/token":                                      fromToken(p.phone, "GET", "/v1/token", ""),
 	}
@@ -159,7 +160,7 @@ func TestEveryDoorOfATransferOpens(t *testing.T) {
 		says string
 	}{
 		{"GET /v1/token", 200, `"state":"active"`}, {"GET /v1/transactions", 200, offer}, {"PUT /v1/push", 200, "{}"}, {"DELETE /v1/push", 200, "{}"},
-		{"GET /v1/customers/{ref}/transaction-authentication", 200, `"required":true,"in_use":true`}, {"GET /v1/transactions/{id}", 200, `"state":"pending"`}, {"POST /v1/otp/verifications", 200, "true"},
+		{"GET /v1/customers/{ref}/transaction-authentication", 200, `"required":true,"in_use":true`}, {"GET /v1/reports", 200, `"reports":[]`}, {"GET /v1/transactions/{id}", 200, `"state":"pending"`}, {"POST /v1/otp/verifications", 200, "true"},
 		{"POST /v1/transactions", 409, "transaction-pending"}, {"POST /v1/decisions", 200, `"state":"approved"`}, {"POST /v1/transactions/{id}/consume", 200, `"state":"consumed"`},
 		{"GET /v1/transactions/{id}/evidence", 200, offer}, {"POST /v1/transactions/{id}/cancel", 409, `"state":"consumed"`}, {"POST /v1/transactions/{id}/offline", 409, "transaction-decided"},
 	} {
@@ -242,7 +243,7 @@ func TestAScopeOpensItsOwnDoorsOnly(t *testing.T) {
 	id, offer := s.asked(p)
 	may := map[string]string{"POST /v1/otp/verifications": api.ScopeVerifyOTP, "POST /v1/transactions": api.ScopeCreate, "GET /v1/transactions/{id}": api.ScopeCreate, "POST /v1/transactions/{id}/cancel": api.ScopeCreate,
 		"POST /v1/transactions/{id}/offline": api.ScopeCreate, "POST /v1/transactions/{id}/consume": api.ScopeConsume, "GET /v1/transactions/{id}/evidence": api.ScopeEvidence,
-		"GET /v1/customers/{ref}/transaction-authentication": api.ScopeCustomer}
+		"GET /v1/customers/{ref}/transaction-authentication": api.ScopeCustomer, "GET /v1/reports": api.ScopeReports}
 	right := s.rightRequests(p, id, offer)
 	for _, scope := range api.Scopes {
 		others := slices.DeleteFunc(slices.Clone(api.Scopes), func(x string) bool { return x == scope })

@@ -61,6 +61,7 @@ func (m *mortal) start() {
 		public, inside := freeAddress(m.t), freeAddress(m.t)
 		fine(m.t, os.WriteFile(m.config, []byte(m.content(public, inside)), 0o600))
 		m.child = exec.Command(os.Args[0], "-test.run=^TestChildServe$") //nolint:gosec // this very program
+		m.child.Stderr = os.Stderr
 		m.child.Env = append(os.Environ(), serveVariable+"="+m.config)
 		fine(m.t, m.child.Start())
 		ended := make(chan struct{})
@@ -79,7 +80,7 @@ func (m *mortal) start() {
 
 // ready says whether it has become ready before it ended.
 func (m *mortal) ready(inside string) bool {
-	for range 3000 {
+	for began := time.Now(); time.Since(began) < 30*time.Second; {
 		r, err := http.NewRequestWithContext(context.Background(), "GET", "http://"+inside+"/readyz", nil)
 		fine(m.t, err)
 		if res, err := http.DefaultTransport.RoundTrip(r); err == nil {
@@ -150,7 +151,7 @@ func (b *money) book(t *testing.T, execution, permit string) {
 func until[T any](t *testing.T, what string, ask func() (T, error)) (T, error) {
 	t.Helper()
 	var err error
-	for began := time.Now(); time.Since(began) < time.Minute; {
+	for began := time.Now(); time.Since(began) < 3*time.Minute; { // long, for a busy machine; on a quiet one it is a moment
 		var out T
 		out, err = ask()
 		var lost *bankclient.Unavailable

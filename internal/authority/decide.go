@@ -145,8 +145,12 @@ func (a *Authority) Decide(ctx context.Context, p Proof, compact string) (state 
 	}
 	err = a.do(ctx, tokenActor(signer, p), audit.TransactionDecide, func(ctx context.Context, d *deed) error {
 		d.on(signer.Customer, row.ID)
-		if fresh, err := store.Once(d.UseProof(ctx, use)); err != nil || !fresh {
-			return errors.Join(err, errRepeated)
+		fresh, err := store.Once(d.UseProof(ctx, use))
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			return errRepeated
 		}
 		if problem.KindOf(offered) != "" {
 			return d.refuse(offered) // and keep that the proof is used
@@ -157,12 +161,10 @@ func (a *Authority) Decide(ctx context.Context, p Proof, compact string) (state 
 		d.detail = map[string]string{"answer": string(decision.Answer), "reason": decision.Reason, "template": template}
 		at := row
 		if transaction.State(row.State) != transaction.Pending { // what has been answered may still have changed since it was read
-			var err error
 			if at, err = d.TxnByID(ctx, row.ID); err != nil {
 				return err
 			}
 		}
-		var err error
 		state, err = d.decide(ctx, at, store.Token(signer), decision, compact)
 		return err
 	})

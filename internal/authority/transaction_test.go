@@ -247,7 +247,7 @@ func TestTransactionEndsOnce(t *testing.T) {
 		if !w.Store.Alone() {
 			nodes = append(nodes, w.Another())
 		}
-		rounds := 100
+		rounds := 40
 		if long() {
 			rounds = 1000
 		}

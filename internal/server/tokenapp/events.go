@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,12 +15,13 @@ import (
 
 // Limits of the event stream. A stream costs no goroutine: a bank's customers may have twenty thousand apps open at the same time.
 const (
-	pingEvery    = 25 * time.Second
-	streamLife   = time.Hour // then the app connects again, with a fresh proof
-	maxStreams   = 50_000
-	writeWithin  = 200 * time.Millisecond // a few bytes into a socket's buffer; a phone that takes longer has gone
-	eventMessage = "event: transaction\ndata: {}\n\n"
-	pingMessage  = ": \n\n"
+	pingEvery     = 25 * time.Second
+	streamLife    = time.Hour // then the app connects again, with a fresh proof
+	maxStreams    = 50_000
+	pingsTogether = 100                    // then those who are to be told something have their turn
+	writeWithin   = 200 * time.Millisecond // a few bytes into a socket's buffer; a phone that takes longer has gone
+	eventMessage  = "event: transaction\ndata: {}\n\n"
+	pingMessage   = ": \n\n"
 )
 
 // streams are the open event streams of this node. One goroutine writes to all of them.
@@ -179,7 +181,10 @@ func (s *Server) RunStreams(ctx context.Context) error {
 		case <-s.streams.wake:
 			s.streams.write(s.streams.takeDue(), eventMessage, false)
 		case <-tick.C:
-			s.streams.write(s.streams.all(), pingMessage, false)
+			for some := range slices.Chunk(s.streams.all(), pingsTogether) { // whoever is told to look does not wait until all have been pinged
+				s.streams.write(some, pingMessage, false)
+				s.streams.write(s.streams.takeDue(), eventMessage, false)
+			}
 		}
 	}
 }
