@@ -36,6 +36,10 @@ func TestChildServe(t *testing.T) {
 	if path == "" {
 		t.Skip("only as a child of another test")
 	}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // until our parent is gone
+		os.Exit(1)
+	}()
 	if code := run(context.Background(), []string{"serve", "-config", path}, io.Discard, os.Stderr); code != 0 {
 		t.Errorf("the server ended with %d", code)
 	}
@@ -50,6 +54,7 @@ type mortal struct {
 
 	mu    sync.Mutex // whoever kills starts again before anybody else kills
 	child *exec.Cmd
+	life  io.Closer
 	ended chan struct{} // when the child has
 	kills int
 	lost  atomic.Int64 // requests without an answer
@@ -58,10 +63,13 @@ type mortal struct {
 // start starts it, at other addresses where somebody has taken the last ones in the meantime.
 func (m *mortal) start() {
 	for range 5 {
-		public, inside := freeAddress(m.t), freeAddress(m.t)
+		public, inside := m.address(), m.address()
 		fine(m.t, os.WriteFile(m.config, []byte(m.content(public, inside)), 0o600))
 		m.child = exec.Command(os.Args[0], "-test.run=^TestChildServe$") //nolint:gosec // this very program
 		m.child.Stderr = os.Stderr
+		life, err := m.child.StdinPipe() // it ends with us, however we end
+		fine(m.t, err)
+		m.life = life
 		m.child.Env = append(os.Environ(), serveVariable+"="+m.config)
 		fine(m.t, m.child.Start())
 		ended := make(chan struct{})
@@ -74,8 +82,20 @@ func (m *mortal) start() {
 			m.public.Store(&public)
 			return
 		}
+		m.kill()
 	}
 	m.t.Error("the server does not become ready")
+}
+
+// address is a free one that the system gives to nobody who connects: whoever tries to reach a server that is not there yet could otherwise come to himself, and be in its way.
+func (m *mortal) address() string {
+	for {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 20_000+mrand.IntN(12_000))) //nolint:gosec // any will do
+		if err == nil {
+			defer func() { _ = l.Close() }()
+			return l.Addr().String()
+		}
+	}
 }
 
 // ready says whether it has become ready before it ended.
@@ -196,7 +216,9 @@ func TestATransferSurvivesEveryCrash(t *testing.T) {
 	token := func(method, path, body string, into any) (int, error) {
 		w.Clock.Move(time.Since(w.Clock.Now()))
 		a := fromToken(p.phone, method, path, body)
-		r, err := http.NewRequestWithContext(t.Context(), method, "https://"+tokenHost+path, strings.NewReader(body))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		r, err := http.NewRequestWithContext(ctx, method, "https://"+tokenHost+path, strings.NewReader(body))
 		if err != nil {
 			return 0, err
 		}

@@ -21,7 +21,7 @@ const eventLife = 24 * time.Hour
 // event tells the system of the bank that made a transaction what became of it, where it wants to be told: signed by the issuer key, so that it needs no secret to be
 // believed; with an identifier, so that it can be told twice; and without content, so that it is no other way to read.
 func (d *deed) event(ctx context.Context, row db.Txn, to transaction.State) error {
-	client, err := d.a.apiClient(ctx, row.Client)
+	client, err := d.APIClientByID(ctx, row.Client) // by this write's own connection: all others may be waiting for one
 	if errors.Is(err, store.ErrNone) || err == nil && client.Webhook == "" {
 		return nil
 	}
