@@ -239,7 +239,7 @@ func TestEveryOtherPageIsFitToBeSeen(t *testing.T) {
 			b.at("/login")
 			b.fill("#login_id", taro.id)
 			b.fill("#login_password", taro.login)
-			b.click("form[action^='/login'] button.main")
+			b.click("form[action^='/login'] button[data-after-passkey]")
 			b.at("/home")
 			i.check("bank-home")
 			b.click("form[action='/logout'] button")

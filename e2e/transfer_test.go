@@ -22,8 +22,8 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
 )
 
-// payerOn takes a customer to where she can order transfers: a token in use on the phone, transaction authentication added on the PC, logged in at the bank.
-func (d *demo) payerOn(desk, hand *tab, p person) {
+// tokenOn takes a customer to a token in use on the phone, logged in on the PC, and gives the code that she used.
+func (d *demo) tokenOn(desk, hand *tab, p person) (code string) {
 	d.t.Helper()
 	desk.logIn(d, p)
 	desk.at("/home")
@@ -31,11 +31,18 @@ func (d *demo) payerOn(desk, hand *tab, p person) {
 	desk.click("a[href='/token/apply']")
 	link, _ := desk.apply(p)
 	hand.register(link, d.desk().mailed(p.mail, 1))
-	code := hand.code(true)
+	code = hand.code(true)
 	desk.at("/token/start")
 	desk.fill("#code", code)
 	desk.click("form[action^='/token/start'] button.main")
 	desk.at("/token/done")
+	return code
+}
+
+// payerOn takes a customer to where she can order transfers: a token in use on the phone, transaction authentication added on the PC, logged in at the bank.
+func (d *demo) payerOn(desk, hand *tab, p person) {
+	d.t.Helper()
+	code := d.tokenOn(desk, hand, p)
 	desk.goTo(d.url("login", "/security/transaction-authentication"))
 	desk.look("add")
 	desk.click("input[name=read]")

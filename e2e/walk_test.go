@@ -27,7 +27,7 @@ func (b *tab) logIn(d *demo, p person) {
 	b.look("login")
 	b.fill("#login_id", p.id)
 	b.fill("#login_password", p.login)
-	b.click("form[action^='/login'] button.main")
+	b.click("form[action^='/login'] button[data-after-passkey]")
 }
 
 // apply goes from the security centre to the registration key, and gives link and digits.

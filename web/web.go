@@ -3,9 +3,9 @@ package web
 
 import "embed"
 
-// Files holds text/, kit/, customer/ and dist/ as they stand beside this file.
+// Files holds text/, kit/, customer/, console/ and dist/ as they stand beside this file.
 //
-//go:embed all:dist text kit customer
+//go:embed all:dist text kit customer console
 var Files embed.FS
 
 // Templates are the templates of transactions that every new key directory begins with; a bank signs its own with `inkan admin templates`.

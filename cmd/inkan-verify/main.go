@@ -90,7 +90,7 @@ func report(f transaction.Findings, pinned bool) string {
 	case f.Decision != nil:
 		line("answer", word(f.Decision.Answer)+reason(f.Decision.Reason))
 		line("signed", f.Decision.Time.Format(time.RFC3339)+" by the phone's clock, its decision number "+fmt.Sprint(f.Decision.Counter))
-		line("verified", string(f.Decision.Verification)+" (how the phone had checked its user)")
+		line("verified", verified(f))
 	case f.Offline != nil:
 		line("answer", "approved by an offline code")
 		line("taken", f.Offline.Time.Format(time.RFC3339)+" by the bank's clock")
@@ -124,6 +124,17 @@ func report(f transaction.Findings, pinned bool) string {
 		fmt.Fprintln(&b, "\nCompare the root with the one that the bank has published, or give it with -root.")
 	}
 	return b.String()
+}
+
+// verified says how the phone had its user show herself, and what of it is proved here.
+func verified(f transaction.Findings) string {
+	switch f.Decision.Verification {
+	case transaction.ByWebAuthn:
+		return "webauthn – confirmed with fingerprint, face or screen lock, by a credential that this phone registered on " + f.Verifier.Time.Format(time.RFC3339)
+	case transaction.ByPIN:
+		return "pin – the phone says that it had asked for one; nothing proves it"
+	}
+	return "none – the phone asked for neither fingerprint, face nor screen lock"
 }
 
 func word(a transaction.Answer) string {

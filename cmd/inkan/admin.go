@@ -49,7 +49,10 @@ var adminCommands = []adminCommand{
 	{"oidc-client", "FILE.json", "make a client of OpenID Connect known", adminOIDCClient},
 	{"api-client", "ID [KEY.pem] [WEBHOOK] SCOPE…", "make a system of the bank known to the API, by its public key or with a secret", adminAPIClient},
 	{"templates", "FILE.json ROOT.pem", "sign the templates that transactions are shown by", adminTemplates},
+	{"issuer-key", "ROOT.pem", "let the root vouch for the issuer key for ten more years", adminIssuerKey},
 	{"resume", "CUSTOMER-REF", "after a report: let a customer's transfers go on", adminResume},
+	{"restart", "CUSTOMER-REF", "after \"that was not me\": let a customer log in again", adminRestart},
+	{"staff", "invite|list|confirm|…", "who works at the console: `inkan admin staff` alone says more", adminStaff},
 	{"fence", "", "after restoring a copy: kill every code, key, session and link issued before now", adminFence},
 	{"clock", "", "after the clock was wrong: accept the present time although a later one has been seen", adminClock},
 }
@@ -240,6 +243,17 @@ func adminTemplates(_ context.Context, c adminCall) error {
 	return keys.SignTemplates(c.config.Keys.Directory, c.args[1], c.config.Hosts.Token, file)
 }
 
+func adminIssuerKey(_ context.Context, c adminCall) error {
+	if len(c.args) != 1 {
+		return errors.New("give the root's private key, which is kept offline: inkan admin issuer-key -do root.pem")
+	}
+	fmt.Fprintf(c.out, "Let the root vouch for the issuer key of %s for ten more years. Put the new issuer.jws on every node; it is used from the next start of the server on.\n", c.config.Hosts.Token)
+	if !c.do {
+		return nil
+	}
+	return keys.ProlongIssuer(c.config.Keys.Directory, c.args[0], c.config.Hosts.Token, time.Now())
+}
+
 func adminResume(ctx context.Context, c adminCall) error {
 	if len(c.args) != 1 {
 		return errors.New("give the bank's reference of the customer: inkan admin resume -do 0101-1-1000001")
@@ -249,6 +263,17 @@ func adminResume(ctx context.Context, c adminCall) error {
 		return nil
 	}
 	return c.with(ctx, func(a *authority.Authority) error { return a.ResumeTransfers(ctx, c.args[0]) })
+}
+
+func adminRestart(ctx context.Context, c adminCall) error {
+	if len(c.args) != 1 {
+		return errors.New("give the bank's reference of the customer: inkan admin restart -do 0101-1-1000001")
+	}
+	fmt.Fprintf(c.out, "Let %s log in again after the service was stopped from a notice, and tell every address. Two persons should have made sure of who she is, and that her passwords, passkeys and devices are hers.\n", c.args[0])
+	if !c.do {
+		return nil
+	}
+	return c.with(ctx, func(a *authority.Authority) error { return a.RestartService(ctx, c.args[0]) })
 }
 
 // oidcClientFile is a client of OpenID Connect in a file.

@@ -22,6 +22,8 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return benchOTP(ctx, args[1:], stdout, stderr)
 		case "transaction":
 			return benchTransaction(ctx, args[1:], stdout, stderr)
+		case "passkey":
+			return benchPasskey(ctx, args[1:], stdout, stderr)
 		case "streams":
 			return benchStreams(ctx, args[1:], stdout, stderr)
 		case "start":
@@ -30,6 +32,7 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprint(stderr, "usage: inkan bench otp          verified one-time passwords a second, on each engine, beside the raw rate of the database\n"+
 		"       inkan bench transaction  transactions and approvals a second, and how soon the bank's page knows\n"+
+		"       inkan bench passkey      logins with a passkey a second, beside verification and one durable write\n"+
 		"       inkan bench streams      memory of an open event stream, and how soon a phone is told to look\n"+
 		"       inkan bench start        time from start to ready, and memory at rest\n")
 	return errUsage
@@ -92,15 +95,16 @@ func (b *benchFlags) each(ctx context.Context, stdout io.Writer, run func(ctx co
 
 // line is what one row of the report was measured as, round by round.
 type line struct {
-	name     string
-	rate     []float64
-	p50, p99 []time.Duration
+	name          string
+	rate          []float64
+	p50, p99, cpu []time.Duration
 }
 
 func (l *line) add(r sample) {
 	l.rate = append(l.rate, r.rate)
 	l.p50 = append(l.p50, r.p50)
 	l.p99 = append(l.p99, r.p99)
+	l.cpu = append(l.cpu, r.cpu)
 }
 
 // run measures one engine: every line in turn in every round, so that what else happens on the machine meets all of them alike.

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
@@ -28,6 +29,16 @@ import (
 type sample struct {
 	rate     float64 // verifications a second
 	p50, p99 time.Duration
+	cpu      time.Duration // of this process for one of them, warm-up included
+}
+
+// processorTime is what this process has used so far: of the server and of the load generator, not of a database beside it.
+func processorTime() time.Duration {
+	var r syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
+		return 0
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 // measure runs n workers that do one thing after another, and counts what begins and ends between the warm-up and the end. Each does one thing at least, however slow the
@@ -42,10 +53,10 @@ func measure(n int, took time.Duration, work func(i int) (once func() error, err
 			return sample{}, err
 		}
 	}
-	begin := time.Now()
+	begin, used := time.Now(), processorTime()
 	from, to := begin.Add(took/5), begin.Add(took)
 	seen, errs := make([][]time.Duration, n), make([]error, n)
-	var inTime atomic.Int64
+	var all, inTime atomic.Int64
 	for i, once := range jobs {
 		wg.Go(func() {
 			for {
@@ -56,6 +67,7 @@ func measure(n int, took time.Duration, work func(i int) (once func() error, err
 				if errs[i] = once(); errs[i] != nil {
 					return
 				}
+				all.Add(1)
 				if start.After(from) {
 					end := time.Now()
 					seen[i] = append(seen[i], end.Sub(start))
@@ -67,6 +79,7 @@ func measure(n int, took time.Duration, work func(i int) (once func() error, err
 		})
 	}
 	wg.Wait()
+	used = processorTime() - used
 	took, count := to.Sub(from), inTime.Load()
 	if count == 0 {
 		took, count = time.Since(from), int64(n)
@@ -74,8 +87,8 @@ func measure(n int, took time.Duration, work func(i int) (once func() error, err
 	if err := errors.Join(errs...); err != nil {
 		return sample{}, err
 	}
-	all := slices.Sorted(slices.Values(slices.Concat(seen...)))
-	return sample{rate: float64(count) / took.Seconds(), p50: all[len(all)/2], p99: all[len(all)*99/100]}, nil
+	each := slices.Sorted(slices.Values(slices.Concat(seen...)))
+	return sample{rate: float64(count) / took.Seconds(), p50: each[len(each)/2], p99: each[len(each)*99/100], cpu: used / time.Duration(all.Load())}, nil
 }
 
 // rawRead is the leanest way to read what a code is judged by. The other two statements are the server's own.
@@ -83,6 +96,27 @@ const rawRead = `SELECT id, customer, otp_key, digits, step_seconds, last_step, 
 
 // raw verifies straight through the driver: the statements of one verification that nothing can be left out of, in a transaction of its own.
 func (w *benchWorld) raw(ctx context.Context, n int, took time.Duration) (sample, error) {
+	return w.straight(ctx, n, took, func(c *rawConn) error {
+		i, round := w.ticket(&w.rawSeq)
+		now := w.clock.Now()
+		return c.write(ctx, func(q *db.Queries) error {
+			var t db.Token
+			err := c.QueryRowContext(ctx, rawRead, w.tokens[i].customer).Scan(&t.ID, &t.Customer, &t.OtpKey, &t.Digits, &t.StepSeconds, &t.LastStep, &t.Drift, &t.ExpiresAt)
+			if err != nil {
+				return err
+			}
+			used, err := store.Once(q.AcceptStep(ctx, db.AcceptStepParams{ID: t.ID, LastStep: w.log.first + round, Drift: t.Drift, ExpiresAt: store.Micros(now), StepAt: store.Micros(now)}))
+			if err != nil || !used {
+				return errors.Join(err, fmt.Errorf("the raw update of a token changed it: %v", used))
+			}
+			return q.InsertEntry(ctx, db.InsertEntryParams{ID: newID(ident.Entry, now), At: store.Micros(now), ActorKind: string(audit.Bank), Actor: "bench", Action: string(audit.OTPVerify),
+				Customer: t.Customer, Outcome: string(audit.Done), Device: "-", Source: "127.0.0.0/24", Detail: "{}"})
+		})
+	})
+}
+
+// straight lets n connections to the raw database do one thing after another.
+func (w *benchWorld) straight(ctx context.Context, n int, took time.Duration, once func(c *rawConn) error) (sample, error) {
 	w.rawDB.SetMaxOpenConns(n)
 	w.rawDB.SetMaxIdleConns(n)
 	begin := "BEGIN"
@@ -100,38 +134,16 @@ func (w *benchWorld) raw(ctx context.Context, n int, took time.Duration) (sample
 		if err != nil {
 			return nil, err
 		}
-		c := &rawConn{Conn: conn, stmts: map[string]*sql.Stmt{}}
+		c := &rawConn{Conn: conn, begin: begin, stmts: map[string]*sql.Stmt{}}
 		conns = append(conns, c)
-		q := db.New(c)
-		return func() error {
-			i, round := w.ticket(&w.rawSeq)
-			if _, err := conn.ExecContext(ctx, begin); err != nil {
-				return err
-			}
-			now := w.clock.Now()
-			var t db.Token
-			err := c.QueryRowContext(ctx, rawRead, w.tokens[i].customer).Scan(&t.ID, &t.Customer, &t.OtpKey, &t.Digits, &t.StepSeconds, &t.LastStep, &t.Drift, &t.ExpiresAt)
-			if err != nil {
-				return err
-			}
-			used, err := store.Once(q.AcceptStep(ctx, db.AcceptStepParams{ID: t.ID, LastStep: w.log.first + round, Drift: t.Drift, ExpiresAt: store.Micros(now), StepAt: store.Micros(now)}))
-			if err != nil || !used {
-				return errors.Join(err, fmt.Errorf("the raw update of a token changed it: %v", used))
-			}
-			err = q.InsertEntry(ctx, db.InsertEntryParams{ID: newID(ident.Entry, now), At: store.Micros(now), ActorKind: string(audit.Bank), Actor: "bench", Action: string(audit.OTPVerify),
-				Customer: t.Customer, Outcome: string(audit.Done), Device: "-", Source: "127.0.0.0/24", Detail: "{}"})
-			if err != nil {
-				return err
-			}
-			_, err = conn.ExecContext(ctx, "COMMIT")
-			return err
-		}, nil
+		return func() error { return once(c) }, nil
 	})
 }
 
 // rawConn is one connection that prepares each statement once, as anybody who wants speed does.
 type rawConn struct {
 	*sql.Conn
+	begin string
 	stmts map[string]*sql.Stmt
 }
 
@@ -140,6 +152,18 @@ func (c *rawConn) close() {
 		_ = s.Close()
 	}
 	_ = c.Conn.Close()
+}
+
+// write runs f in a transaction of its own.
+func (c *rawConn) write(ctx context.Context, f func(q *db.Queries) error) error {
+	if _, err := c.Conn.ExecContext(ctx, c.begin); err != nil {
+		return err
+	}
+	if err := f(db.New(c)); err != nil {
+		return err
+	}
+	_, err := c.Conn.ExecContext(ctx, "COMMIT")
+	return err
 }
 
 func (c *rawConn) prepared(ctx context.Context, q string) (*sql.Stmt, error) {

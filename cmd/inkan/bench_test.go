@@ -35,6 +35,16 @@ func TestBenchmarkGivesEachPermitExactlyOnce(t *testing.T) {
 	}
 }
 
+func TestBenchmarkCountsEachPasskeyLogin(t *testing.T) {
+	var out strings.Builder
+	if err := bench(t.Context(), []string{"passkey", "-engine", "sqlite", "-rounds", "1", "-seconds", "0.2", "-tokens", "1000"}, &out, &out); err != nil {
+		t.Fatalf("inkan bench passkey: %v\n%s", err, &out)
+	}
+	if !strings.Contains(out.String(), "logins = audit entries = sessions") {
+		t.Errorf("the report proves nothing:\n%s", &out)
+	}
+}
+
 const benchServed = "INKAN_BENCH_CONFIG"
 
 // TestServeForTheBenchmark is no test of its own: it is the server of TestBenchmarkHoldsStreamsOpen, in a process of its own.

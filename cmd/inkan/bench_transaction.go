@@ -5,13 +5,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
-	"database/sql"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	mrand "math/rand/v2"
 	"net/http"
 	"runtime"
 	"slices"
@@ -25,7 +21,6 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
-	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
 )
@@ -96,7 +91,7 @@ func (b benchFlags) runTransactions(ctx context.Context, engine string, stdout i
 		return err
 	}
 	tab := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tab, "\ta second min\tmedian\tmax\tp50 ms\tp99 ms\tto raw: min\tmedian\tmax\tto bare: min\tmedian\tmax\t")
+	fmt.Fprintln(tab, "\ta second min\tmedian\tmax\tp50 ms\tp99 ms\tprocessor ms\tto raw: min\tmedian\tmax\tto bare: min\tmedian\tmax\t")
 	for _, at := range lines {
 		lo, mid, hi := spread(at.rate)
 		_, p50, _ := spread(at.p50)
@@ -108,7 +103,8 @@ func (b benchFlags) runTransactions(ctx context.Context, engine string, stdout i
 		if at == bare || at == approvals {
 			toBare = three(ratios(at.rate, bare.rate))
 		}
-		fmt.Fprintf(tab, "%s\t%.0f\t%.0f\t%.0f\t%.2f\t%.2f\t%s\t%s\t\n", at.name, lo, mid, hi, ms(p50), ms(p99), toRaw, toBare)
+		_, cpu, _ := spread(at.cpu)
+		fmt.Fprintf(tab, "%s\t%.0f\t%.0f\t%.0f\t%.2f\t%.2f\t%.3f\t%s\t%s\t\n", at.name, lo, mid, hi, ms(p50), ms(p99), ms(cpu), toRaw, toBare)
 	}
 	if err := tab.Flush(); err != nil {
 		return err
@@ -122,232 +118,6 @@ func (b benchFlags) runTransactions(ctx context.Context, engine string, stdout i
 func three(v []float64) string {
 	lo, mid, hi := spread(v)
 	return fmt.Sprintf("%.2f\t%.2f\t%.2f", lo, mid, hi)
-}
-
-// transfers is the world in which transfers are ordered, approved and carried out.
-type transfers struct {
-	*benchWorld
-	orders atomic.Int64 // idempotency keys
-	sample order        // one that went the whole way, for the raw rows
-
-	mu      sync.Mutex
-	permits map[string][sha256.Size]byte // hash of the permit that a client was given, by transaction
-}
-
-// order is one transaction on its way.
-type order struct {
-	benchToken
-	id, display, offer, decision, permit string
-}
-
-// payer is one client of the bank that works for customers of its own, and their phones: one connection for each side. One transaction of a customer waits at a time.
-type payer struct {
-	*transfers
-	bank, phone      *client
-	first, every, at int
-	given            []order
-}
-
-// payers opens n of them.
-func (l *transfers) payers(ctx context.Context, n int) (all []*payer, stop func(), err error) {
-	stop = func() {
-		for _, p := range all {
-			p.bank.close()
-			p.phone.close()
-		}
-	}
-	for i := range n {
-		p := &payer{transfers: l, first: i, every: n, at: i + n*mrand.IntN(len(l.tokens)/n)} //nolint:gosec // where to begin is no secret
-		if p.bank, err = l.dial(ctx); err != nil {
-			return all, stop, err
-		}
-		if p.phone, err = l.dial(ctx); err != nil {
-			p.phone = p.bank
-			all = append(all, p)
-			return all, stop, err
-		}
-		all = append(all, p)
-	}
-	return all, stop, nil
-}
-
-// turn gives the client's next customer.
-func (p *payer) turn() benchToken {
-	if p.at >= len(p.tokens) {
-		p.at = p.first
-	}
-	t := p.tokens[p.at*spreadBy%len(p.tokens)]
-	p.at += p.every
-	return t
-}
-
-// theOrder is what the customer entered and what the bank's executor reads from its own books; it follows the customer's reference in both requests.
-const theOrder = `"template":"transfer","currency":"JPY","fields":{"from.account":"本店 普通 1234567","payee.bank":"みどり銀行","payee.bank_code":"0991","payee.branch":"駅前支店","payee.branch_code":"101",` +
-	`"payee.type":"ordinary","payee.account":"7654321","payee.name":"ﾔﾏﾀﾞ ﾀﾛｳ","amount":"250000","fee":"165","date":"2026-11-25"}}`
-
-// call sends a request with its further headers and gives the answer, which must be of the wanted status.
-func (c *client) call(want int, method, host, path, headers, body string) ([]byte, error) {
-	c.out = request(c.out[:0], method, host, path, headers, body)
-	if err := c.send(c.out); err != nil {
-		return nil, err
-	}
-	return c.answer(want)
-}
-
-func (c *client) answer(want int) ([]byte, error) {
-	status, answer, err := c.read()
-	if err == nil && status != want {
-		err = refusal(problemOf(status, answer))
-	}
-	return answer, err
-}
-
-// refusal is the kind of an answer that was not the wanted one.
-type refusal string
-
-func (r refusal) Error() string { return "answered " + string(r) }
-
-func request(out []byte, method, host, path, headers, body string) []byte {
-	if body != "" {
-		headers += fmt.Sprintf("Content-Type: application/json\r\nContent-Length: %d\r\n", len(body))
-	}
-	return fmt.Appendf(out, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: inkan-bench\r\n%s\r\n%s", method, path, host, headers, body)
-}
-
-func (l *transfers) asBank() string { return "Authorization: " + l.bearer + "\r\n" }
-
-// create has the bank ask for the next customer's confirmation.
-func (p *payer) create() (order, error) {
-	o := order{benchToken: p.turn()}
-	answer, err := p.bank.call(http.StatusCreated, "POST", p.host, "/v1/transactions", fmt.Sprintf("%sIdempotency-Key: bench-%d\r\n", p.asBank(), p.orders.Add(1)), `{"customer":"`+o.ref+`",`+theOrder)
-	if err != nil {
-		return o, fmt.Errorf("creating: %w", err)
-	}
-	var got struct {
-		ID      string            `json:"id"`
-		Display map[string]string `json:"display"`
-	}
-	err = json.Unmarshal(answer, &got)
-	o.id, o.display = got.ID, got.Display["ja"]
-	return o, err
-}
-
-// look has the phone fetch what waits.
-func (p *payer) look(o *order) error {
-	proof, err := p.proof(o.benchToken, "GET", "/v1/transactions", "")
-	if err != nil {
-		return err
-	}
-	answer, err := p.phone.call(http.StatusOK, "GET", p.tokenHost, "/v1/transactions?templates="+p.templates.Hash, proof, "")
-	if err != nil {
-		return fmt.Errorf("looking: %w", err)
-	}
-	var got struct {
-		Pending []struct {
-			Offer string `json:"offer"`
-		} `json:"pending"`
-	}
-	if err := json.Unmarshal(answer, &got); err != nil || len(got.Pending) != 1 {
-		return errors.Join(err, fmt.Errorf("%d transactions wait", len(got.Pending)))
-	}
-	o.offer = got.Pending[0].Offer
-	return nil
-}
-
-// sign makes the phone's signed answer, and the request that brings it.
-func (p *payer) sign(o *order) ([]byte, error) {
-	_, rest, _ := strings.Cut(o.offer, ".")
-	payload, _, _ := strings.Cut(rest, ".")
-	document, err := base64.RawURLEncoding.DecodeString(payload)
-	if err != nil {
-		return nil, err
-	}
-	d := transaction.Decision{Transaction: o.id, Document: signing.Hash(document), Offer: signing.Hash(o.offer), Bundle: p.templates.Hash, Display: signing.Hash(o.display), Language: "ja",
-		Answer: transaction.Yes, Time: p.clock.Now(), Counter: 1, Verification: transaction.NoVerification, Nonce: [16]byte(random(16)), Token: o.benchToken.id}
-	if o.decision, err = transaction.MakeDecision(d, p.deviceSigns); err != nil {
-		return nil, err
-	}
-	body := `{"decision":"` + o.decision + `"}`
-	proof, err := p.proof(o.benchToken, "POST", "/v1/decisions", body)
-	return request(nil, "POST", p.tokenHost, "/v1/decisions", proof, body), err
-}
-
-// proof is the header that proves that a token makes a request.
-func (w *benchWorld) proof(t benchToken, method, path, body string) (string, error) {
-	dpop, err := signing.MakeProof(signing.Proof{Token: t.id, ID: base64.RawURLEncoding.EncodeToString(random(16)), Method: method, URL: w.tokenOrigin + path, Time: w.clock.Now(), Body: signing.BodyHash([]byte(body))}, w.deviceSigns)
-	return "DPoP: " + dpop + "\r\n", err
-}
-
-func (w *benchWorld) deviceSigns(digest []byte) ([]byte, error) {
-	r, s, err := ecdsa.Sign(rand.Reader, w.device, digest)
-	if err != nil {
-		return nil, err
-	}
-	return signing.Raw(r, s), nil
-}
-
-// approve sends a signed answer.
-func (c *client) approve(request []byte) error {
-	if err := c.send(request); err != nil {
-		return err
-	}
-	answer, err := c.answer(http.StatusOK)
-	if err == nil && !strings.HasPrefix(string(answer), `{"state":"approved",`) {
-		err = fmt.Errorf("the answer to an approval is %s", answer)
-	}
-	return err
-}
-
-// consume has the bank's executor fetch the permit, under an identifier of its own.
-func (p *payer) consume(o *order, request string) error {
-	answer, err := p.bank.call(http.StatusOK, "POST", p.host, "/v1/transactions/"+o.id+"/consume", p.asBank(), `{"request":"`+request+`","customer":"`+o.ref+`",`+theOrder)
-	if err != nil {
-		return fmt.Errorf("consuming: %w", err)
-	}
-	var got struct {
-		Permit string `json:"permit"`
-	}
-	if err := json.Unmarshal(answer, &got); err != nil || got.Permit == "" {
-		return errors.Join(err, errors.New("no permit"))
-	}
-	o.permit = got.Permit
-	p.given = append(p.given, *o)
-	return nil
-}
-
-// cycle is the whole way of one transaction: four requests, of which the phone makes two.
-func (p *payer) cycle() error {
-	o, err := p.create()
-	if err != nil {
-		return err
-	}
-	if err := p.look(&o); err != nil {
-		return err
-	}
-	decision, err := p.sign(&o)
-	if err != nil {
-		return err
-	}
-	if err := p.phone.approve(decision); err != nil {
-		return err
-	}
-	return p.consume(&o, "exec-"+o.id)
-}
-
-// note keeps what the clients were given. A second permit for a transaction is the one thing that must never be.
-func (l *transfers) note(all []*payer) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, p := range all {
-		for _, o := range p.given {
-			if _, twice := l.permits[o.id]; twice {
-				return fmt.Errorf("the transaction %s was given two permits", o.id)
-			}
-			l.permits[o.id] = sha256.Sum256([]byte(o.permit))
-		}
-		p.given = nil
-	}
-	return nil
 }
 
 // specimen lets one transaction go the whole way, so that the raw rows are as long as the server's.
@@ -384,59 +154,33 @@ func (w *benchWorld) bare(took time.Duration) (sample, error) {
 // raw writes what one cycle leaves in the database, straight through the driver: three transactions, because the order, the approval and the permit each leave the server only when they are
 // durable. Nothing is read, signed or verified, and the use of proofs is not written.
 func (l *transfers) raw(ctx context.Context, n int, took time.Duration) (sample, error) {
-	l.rawDB.SetMaxOpenConns(n)
-	l.rawDB.SetMaxIdleConns(n)
-	begin := "BEGIN"
-	if l.engine == "sqlite" {
-		begin = "BEGIN IMMEDIATE" // a reader that turns into a writer would be refused instead of waiting
-	}
-	var conns []*rawConn
-	defer func() {
-		for _, c := range conns {
-			c.close()
+	return l.straight(ctx, n, took, func(c *rawConn) error {
+		i, _ := l.ticket(&l.rawSeq)
+		t, id := l.tokens[i], newID(ident.Transaction, l.clock.Now())
+		hash := signing.Hash(id)
+		write := func(kind audit.ActorKind, by string, action audit.Action, envelope, text string, change func(q *db.Queries, now int64) error) error {
+			at := l.clock.Now()
+			now := store.Micros(at)
+			return c.write(ctx, func(q *db.Queries) error {
+				return errors.Join(change(q, now),
+					q.InsertEnvelope(ctx, db.InsertEnvelopeParams{Txn: id, Kind: envelope, Envelope: text}),
+					q.InsertEntry(ctx, db.InsertEntryParams{ID: newID(ident.Entry, at), At: now, ActorKind: string(kind), Actor: by, Action: string(action),
+						Customer: t.customer, Object: id, Outcome: string(audit.Done), Device: "-", Source: "127.0.0.0/24", Detail: `{"template":"transfer"}`}))
+			})
 		}
-	}()
-	return measure(n, took, func(int) (func() error, error) {
-		conn, err := l.rawDB.Conn(ctx)
-		if err != nil {
-			return nil, err
-		}
-		c := &rawConn{Conn: conn, stmts: map[string]*sql.Stmt{}}
-		conns = append(conns, c)
-		q := db.New(c)
-		write := func(kind audit.ActorKind, by string, action audit.Action, t benchToken, id string, change func(now int64) error) error {
-			now := l.clock.Now()
-			if _, err := conn.ExecContext(ctx, begin); err != nil {
-				return err
-			}
-			if err := change(store.Micros(now)); err != nil {
-				return err
-			}
-			err := q.InsertEntry(ctx, db.InsertEntryParams{ID: newID(ident.Entry, now), At: store.Micros(now), ActorKind: string(kind), Actor: by, Action: string(action),
-				Customer: t.customer, Object: id, Outcome: string(audit.Done), Device: "-", Source: "127.0.0.0/24", Detail: `{"template":"transfer"}`})
-			if err != nil {
-				return err
-			}
-			_, err = conn.ExecContext(ctx, "COMMIT")
-			return err
-		}
-		return func() error {
-			i, _ := l.ticket(&l.rawSeq)
-			t, id := l.tokens[i], newID(ident.Transaction, l.clock.Now())
-			hash := signing.Hash(id)
-			return errors.Join(
-				write(audit.Bank, "bench", audit.TransactionCreate, t, id, func(now int64) error {
-					return errors.Join(
-						q.InsertTxn(ctx, db.InsertTxnParams{ID: id, Customer: t.customer, Client: "bench", DocumentHash: hash, Offer: l.sample.offer, Bundle: l.templates.Hash, CreatedAt: now, ExpiresAt: now + time.Minute.Microseconds()}),
-						q.InsertIdempotency(ctx, db.InsertIdempotencyParams{Client: "bench", ID: id, RequestHash: []byte(hash[:32]), Object: id, CreatedAt: now}))
-				}),
-				write(audit.Token, t.id, audit.TransactionDecide, t, id, func(now int64) error {
-					return store.Must(q.DecideTxn(ctx, db.DecideTxnParams{ID: id, State: "approved", Token: t.id, Decision: l.sample.decision, Grade: "A", Language: "ja", ApprovedUntil: now + time.Minute.Microseconds(), Now: now}))
-				}),
-				write(audit.Bank, "bench", audit.TransactionConsume, t, id, func(now int64) error {
-					return store.Must(q.ConsumeTxn(ctx, db.ConsumeTxnParams{ID: id, Request: id, Permit: l.sample.permit, Now: now}))
-				}))
-		}, nil
+		return errors.Join(
+			write(audit.Bank, "bench", audit.TransactionCreate, "offer", l.sample.offer, func(q *db.Queries, now int64) error {
+				return errors.Join(
+					q.InsertTxn(ctx, db.InsertTxnParams{ID: id, Customer: t.customer, Client: "bench", Template: "transfer", DocumentHash: hash, Offer: hash, DisplayJa: hash, DisplayEn: hash,
+						Bundle: l.templates.Hash, CreatedAt: now, ExpiresAt: now + time.Minute.Microseconds()}),
+					q.InsertIdempotency(ctx, db.InsertIdempotencyParams{Client: "bench", ID: id, RequestHash: []byte(hash[:32]), Object: id, CreatedAt: now}))
+			}),
+			write(audit.Token, t.id, audit.TransactionDecide, "decision", l.sample.decision, func(q *db.Queries, now int64) error {
+				return store.Must(q.DecideTxn(ctx, db.DecideTxnParams{ID: id, State: "approved", Token: t.id, Decision: hash, Grade: "A", Language: "ja", ApprovedUntil: now + time.Minute.Microseconds(), Now: now}))
+			}),
+			write(audit.Bank, "bench", audit.TransactionConsume, "permit", l.sample.permit, func(q *db.Queries, now int64) error {
+				return store.Must(q.ConsumeTxn(ctx, db.ConsumeTxnParams{ID: id, Request: id, Permit: hash, Now: now}))
+			}))
 	})
 }
 
@@ -486,7 +230,7 @@ func (l *transfers) approvals(ctx context.Context, n, count int) (sample, error)
 	}
 	// Fetching each offer as the phone does would only make the preparation longer.
 	offers := make(map[string]string, n*each)
-	if _, err := l.held(ctx, "SELECT id, offer FROM txn WHERE state = 'pending'", func(id, offer string) bool { offers[id] = offer; return true }); err != nil {
+	if _, err := l.held(ctx, "SELECT x.id, e.envelope FROM txn x JOIN txn_envelope e ON e.txn = x.id WHERE x.state = 'pending' AND e.kind = 'offer'", func(id, offer string) bool { offers[id] = offer; return true }); err != nil {
 		return sample{}, err
 	}
 	err = everybody(all, func(i int, p *payer) (err error) {
@@ -510,6 +254,7 @@ func (l *transfers) approvals(ctx context.Context, n, count int) (sample, error)
 	type span struct{ from, to time.Time }
 	seen := make([][]span, n)
 	var next atomic.Int64
+	used := processorTime()
 	err = everybody(all, func(i int, p *payer) error {
 		for {
 			at := int(next.Add(1) - 1)
@@ -527,6 +272,7 @@ func (l *transfers) approvals(ctx context.Context, n, count int) (sample, error)
 	if err != nil {
 		return sample{}, err
 	}
+	used = processorTime() - used
 	// From the first fifth, which warms up, until the first client has nothing left to do.
 	spans := slices.SortedFunc(slices.Values(slices.Concat(seen...)), func(a, b span) int { return a.to.Compare(b.to) })
 	spans = spans[len(spans)/5 : len(spans)-n]
@@ -535,7 +281,7 @@ func (l *transfers) approvals(ctx context.Context, n, count int) (sample, error)
 		took[i] = s.to.Sub(s.from)
 	}
 	slices.Sort(took)
-	s := sample{rate: float64(len(spans)-1) / spans[len(spans)-1].to.Sub(spans[0].to).Seconds(), p50: took[len(took)/2], p99: took[len(took)*99/100]}
+	s := sample{rate: float64(len(spans)-1) / spans[len(spans)-1].to.Sub(spans[0].to).Seconds(), p50: took[len(took)/2], p99: took[len(took)*99/100], cpu: used / time.Duration(len(todo))}
 	err = everybody(all, func(i int, p *payer) error {
 		for _, o := range orders[i] {
 			if err := p.consume(&o, "exec-"+o.id); err != nil {
@@ -647,7 +393,7 @@ func (l *transfers) prove(ctx context.Context) ([]string, error) {
 	if err := l.note(all); err != nil {
 		return nil, err
 	}
-	consumed, err := l.held(ctx, "SELECT id, permit FROM txn WHERE state = 'consumed'", func(id, permit string) bool {
+	consumed, err := l.held(ctx, "SELECT x.id, e.envelope FROM txn x JOIN txn_envelope e ON e.txn = x.id WHERE x.state = 'consumed' AND e.kind = 'permit'", func(id, permit string) bool {
 		given, ok := l.permits[id]
 		return ok && given == sha256.Sum256([]byte(permit))
 	})

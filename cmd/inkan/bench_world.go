@@ -379,6 +379,9 @@ func (w *benchWorld) seedOne(ctx context.Context, tx *store.Tx, k *keys.Keys, i 
 		store.Must(tx.StartToken(ctx, db.StartTokenParams{ID: t.id, StartedAt: us, LastStep: w.clock.step() - 1, StepAt: us})),
 		store.Must(tx.SetTransactionAuth(ctx, db.SetTransactionAuthParams{ID: t.customer, TransactionAuthAt: us})),
 	}
+	if i < passkeyHolders {
+		steps = append(steps, w.seedPasskey(ctx, tx, i, us))
+	}
 	return errors.Join(steps...)
 }
 

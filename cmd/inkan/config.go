@@ -20,7 +20,9 @@ type Config struct {
 	// Listen is the address of the public listener, such as ":8443".
 	Listen string `toml:"listen"`
 	// Internal is the address of the listener for health, readiness and metrics. It must not be public.
-	Internal string         `toml:"internal"`
+	Internal string `toml:"internal"`
+	// Staff is the address of the listener for the console. It must not be public either.
+	Staff    string         `toml:"staff"`
 	Hosts    configHosts    `toml:"hosts"`
 	Bank     configBank     `toml:"bank"`
 	TLS      configTLS      `toml:"tls"`
@@ -37,6 +39,7 @@ type configHosts struct {
 	Login string `toml:"login"` // the customer's pages and OpenID Connect, such as "https://login.bank.example"
 	Token string `toml:"token"` // the token app
 	API   string `toml:"api"`   // the bank's systems
+	Staff string `toml:"staff"` // the console; without it there is none
 }
 
 type configBank struct {
@@ -110,6 +113,15 @@ type configPolicy struct {
 	OfflineTriesPerDay  *int           `toml:"offline_tries_per_day"`
 	WakesPerQuarter     *int           `toml:"wakes_per_quarter"`
 	WakesPerDay         *int           `toml:"wakes_per_day"`
+	Passkeys            *int           `toml:"passkeys"`
+	PasskeyByMail       *bool          `toml:"passkey_by_mail"`
+	CoolingOff          *time.Duration `toml:"cooling_off"`
+	MailCodeLife        *time.Duration `toml:"mail_code_life"`
+	MailCodeTries       *int           `toml:"mail_code_tries"`
+	StaffIdle           *time.Duration `toml:"staff_idle"`
+	StaffLife           *time.Duration `toml:"staff_life"`
+	StaffLinkLife       *time.Duration `toml:"staff_link_life"`
+	StaffDeviceBound    *bool          `toml:"staff_device_bound"`
 }
 
 func (c configPolicy) policy() policy.Policy {
@@ -144,6 +156,15 @@ func (c configPolicy) policy() policy.Policy {
 	set(&p.OfflineTriesPerDay, c.OfflineTriesPerDay)
 	set(&p.WakesPerQuarter, c.WakesPerQuarter)
 	set(&p.WakesPerDay, c.WakesPerDay)
+	set(&p.Passkeys, c.Passkeys)
+	set(&p.PasskeyByMail, c.PasskeyByMail)
+	set(&p.CoolingOff, c.CoolingOff)
+	set(&p.MailCodeLife, c.MailCodeLife)
+	set(&p.MailCodeTries, c.MailCodeTries)
+	set(&p.StaffIdle, c.StaffIdle)
+	set(&p.StaffLife, c.StaffLife)
+	set(&p.StaffLinkLife, c.StaffLinkLife)
+	set(&p.StaffDeviceBound, c.StaffDeviceBound)
 	return p
 }
 
@@ -181,8 +202,14 @@ func (c Config) check() error {
 	need(c.Listen != "", "listen is missing: give the address of the public listener, such as \":8443\"")
 	need(c.Internal != "", "internal is missing: give the address for health and metrics, such as \"127.0.0.1:9464\"")
 	need(c.Internal == "" || c.Internal != c.Listen, "internal must differ from listen: metrics are not for the public")
+	need((c.Staff == "") == (c.Hosts.Staff == ""), "staff and hosts.staff belong together: the console has a listener of its own, such as \"10.1.2.3:8444\", which is not public")
+	need(c.Staff == "" || c.Staff != c.Listen && c.Staff != c.Internal, "staff must differ from listen and internal: the console is not for the public")
 	seen := map[string]string{}
-	for name, origin := range map[string]string{"hosts.login": c.Hosts.Login, "hosts.token": c.Hosts.Token, "hosts.api": c.Hosts.API} {
+	hosts := map[string]string{"hosts.login": c.Hosts.Login, "hosts.token": c.Hosts.Token, "hosts.api": c.Hosts.API}
+	if c.Hosts.Staff != "" {
+		hosts["hosts.staff"] = c.Hosts.Staff
+	}
+	for name, origin := range hosts {
 		u, err := url.Parse(origin)
 		if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || origin != strings.ToLower(origin) || u.Scheme != "https" && !local(u.Hostname()) {
 			need(false, "%s must be an https origin in small letters and without a path, such as \"https://login.bank.example\"", name)

@@ -126,14 +126,15 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 	p.MailInterval = 5 * time.Second
 	p.PushLoopback = true
 	p.TransactionLife = d.wait
-	start, err := newStartPage(port, d, lan, tokenOrigin)
+	p.StaffDeviceBound = false // a laptop's passkeys may be copied to its owner's other devices: they do for a look
+	start, startPages, err := newStartPage(port, d, lan, tokenOrigin)
 	if err != nil {
 		return err
 	}
-	h, err := build(ctx, parts{store: s, keyDir: keyDir, policy: p, apiOrigin: at("api"), bankURL: at("bank"), log: log, gallery: true, here: true,
+	h, err := build(ctx, parts{store: s, keyDir: keyDir, policy: p, apiOrigin: at("api"), bankURL: at("bank"), log: log, gallery: true, here: true, together: true,
 		mail: smtp.Config{Host: smtpHost, Port: smtpPortNumber, From: "印鑑銀行 <otp@inkan-bank.example>", Plain: true},
-		bank: authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: at("login"), TokenOrigin: tokenOrigin, MailFrom: "otp@inkan-bank.example", Phone: "0120-000-000"},
-		more: map[string]http.Handler{at("bank"): theBank, at("mail"): box.Handler(), "http://localhost:" + port: start, "http://127.0.0.1:" + port: start}})
+		bank: authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: at("login"), TokenOrigin: tokenOrigin, StaffOrigin: at("staff"), MailFrom: "otp@inkan-bank.example", Phone: "0120-000-000"},
+		more: map[string]http.Handler{at("bank"): theBank, at("mail"): box.Handler(), "http://localhost:" + port: startPages, "http://127.0.0.1:" + port: startPages}})
 	if err != nil {
 		return err
 	}
@@ -141,6 +142,13 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 		return err
 	}
 	if err := demoClient(ctx, h.authority, at("bank"), clientKey); err != nil {
+		return err
+	}
+	conf, err := demoConfig(d.data, port, tokenOrigin, smtpHost, smtpPortNumber)
+	if err != nil {
+		return err
+	}
+	if start.desk, err = openDesk(ctx, h.authority, conf); err != nil {
 		return err
 	}
 	announce(stdout, d.lang, port, tokenOrigin)
@@ -252,5 +260,5 @@ func announce(w io.Writer, lang, port, tokenOrigin string) {
 	for _, s := range seeds()[:4] {
 		fmt.Fprintf(w, "  %-12s %-16s %-18s %s\n", s.LoginID, s.Login, s.Confirm, s.Name)
 	}
-	fmt.Fprintf(w, "  …\n\n  bank    http://bank.localhost:%[1]s\n  login   http://login.localhost:%[1]s\n  token   %[2]s\n  mail    http://mail.localhost:%[1]s\n  api     http://api.localhost:%[1]s\n\n  Ctrl+C\n", port, tokenOrigin)
+	fmt.Fprintf(w, "  …\n\n  bank    http://bank.localhost:%[1]s\n  login   http://login.localhost:%[1]s\n  token   %[2]s\n  mail    http://mail.localhost:%[1]s\n  api     http://api.localhost:%[1]s\n  staff   http://staff.localhost:%[1]s\n\n  Ctrl+C\n", port, tokenOrigin)
 }

@@ -22,6 +22,10 @@ type jsonDoor struct{ member, rest string }
 // jsonDoors are the bodies of all routes that take one.
 var jsonDoors = map[string]jsonDoor{
 	"/v1/registrations":             {"registration", ""},
+	"/login":                        {"form", `,"response":"x"`},
+	"/login/options":                {"form", ""},
+	"/register":                     {"form", `,"code":"x","response":"x"`},
+	"/register/options":             {"form", `,"code":"x"`},
 	"/v1/decisions":                 {"decision", ""},
 	"/v1/push":                      {"endpoint", `,"p256dh":"BA","auth":"AA"`},
 	"/v1/otp/verifications":         {"code", `,"customer":"x"`},
@@ -169,7 +173,7 @@ func TestEveryDoorOfATransferOpens(t *testing.T) {
 		}
 	}
 	for _, r := range routes {
-		if _, ok := right[r.method+" "+r.pattern]; !ok && r.kind == doc && r.pattern != "/v1/time" && r.pattern != "/v1/events" { // a stream does not end by itself; its own test is in the room of the app
+		if _, ok := right[r.method+" "+r.pattern]; !ok && r.kind == doc && r.host != staffHost && r.pattern != "/v1/time" && r.pattern != "/v1/events" { // a stream does not end by itself; its own test is in the room of the app
 			t.Errorf("no right request is known for %s %s", r.method, r.pattern)
 		}
 	}

@@ -30,6 +30,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/password/leaked"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/server/api"
+	"github.com/inkan-auth/inkan/internal/server/console"
 	"github.com/inkan-auth/inkan/internal/server/customer"
 	"github.com/inkan-auth/inkan/internal/server/oidc"
 	"github.com/inkan-auth/inkan/internal/server/tokenapp"
@@ -51,6 +52,7 @@ type parts struct {
 	log       *slog.Logger
 	gallery   bool
 	here      bool                    // names below localhost are this machine, for the demo
+	together  bool                    // the console on the public listener as well, for the demo
 	more      map[string]http.Handler // further audiences by origin, for the demo
 	now       func() time.Time        // time.Now, except in the benchmark
 }
@@ -59,6 +61,7 @@ type parts struct {
 type house struct {
 	authority *authority.Authority
 	handler   http.Handler // public
+	staff     http.Handler // the console; nil where there is none, or where it is on the public listener
 	internal  http.Handler // health, readiness, metrics
 	workers   []func(context.Context) error
 	log       *slog.Logger
@@ -134,12 +137,31 @@ func build(ctx context.Context, p parts) (*house, error) {
 			return nil, err
 		}
 	}
+	var staff http.Handler
+	if p.bank.StaffOrigin != "" {
+		desk, err := console.New(a)
+		if err != nil {
+			return nil, err
+		}
+		work := http.NewServeMux()
+		desk.Mount(work)
+		alone := map[string]http.Handler{} // no other audience is on the console's listener, and the console on no other
+		if p.together {
+			alone = audiences
+		}
+		if err := add(alone, p.bank.StaffOrigin, m.watch("staff", web.Harden(work, console.CSP, desk.Fail))); err != nil {
+			return nil, err
+		}
+		if !p.together {
+			staff = web.Proxies(p.trusted, web.Observe(p.log, web.Hosts(alone)))
+		}
+	}
 	for origin, h := range p.more {
 		if err := add(audiences, origin, h); err != nil {
 			return nil, err
 		}
 	}
-	return &house{authority: a, handler: web.Proxies(p.trusted, web.Observe(p.log, web.Hosts(audiences))), internal: m.handler(a), log: p.log,
+	return &house{authority: a, handler: web.Proxies(p.trusted, web.Observe(p.log, web.Hosts(audiences))), staff: staff, internal: m.handler(a), log: p.log,
 		workers: []func(context.Context) error{a.Deliver, a.Sweep, a.Relay, tokens.RunStreams}}, nil
 }
 
@@ -219,7 +241,11 @@ func newMetrics(a *authority.Authority) *metrics {
 		}
 		return float64(n)
 	})
-	m.registry.MustRegister(m.requests, waiting, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	issuer := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inkan_issuer_key_end_seconds", Help: "When the issuer key ends, in seconds since 1970."}, func() float64 {
+		_, at := a.IssuerKeyEnded()
+		return float64(at.Unix())
+	})
+	m.registry.MustRegister(m.requests, waiting, issuer, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -245,6 +271,10 @@ func (m *metrics) handler(a *authority.Authority) http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := a.Ready(r.Context()); err != nil {
 			http.Error(w, "not ready: the database does not answer, or the clock stands behind what it has shown before", http.StatusServiceUnavailable)
+			return
+		}
+		if ended, at := a.IssuerKeyEnded(); ended { // whoever has a token can log in all the same, so this node is to be asked
+			_, _ = fmt.Fprintf(w, "ready, but the issuer key ended on %s: nobody can register, and nothing can be confirmed\n", at.UTC().Format(time.RFC3339))
 			return
 		}
 		_, _ = w.Write([]byte("ready\n"))

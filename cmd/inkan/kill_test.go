@@ -26,6 +26,8 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/signing"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/server/api"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/testkit"
 )
 
 const serveVariable = "INKAN_SERVE_CHILD"
@@ -188,7 +190,33 @@ func until[T any](t *testing.T, what string, ask func() (T, error)) (T, error) {
 // the money moves once; what was not finished can be withdrawn and started again.
 func TestATransferSurvivesEveryCrash(t *testing.T) {
 	t.Parallel()
-	w := attack(t)
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		survives(t, "", "")
+	})
+	t.Run("postgres", func(t *testing.T) { // where the database is another process and lives on
+		t.Parallel()
+		address := testkit.PostgresAddress(t)
+		file := filepath.Join(t.TempDir(), "postgres")
+		fine(t, os.WriteFile(file, []byte(address), 0o600))
+		survives(t, address, file)
+	})
+}
+
+// survives runs the story on a PostgreSQL database, whose address a file holds, or on an SQLite file.
+func survives(t *testing.T, postgres, addressFile string) {
+	driver, source, setting := "pgx", postgres, fmt.Sprintf("postgres_file = %q", addressFile)
+	w := attack(t, func(p *parts) {
+		if postgres == "" {
+			return
+		}
+		var err error
+		p.store, err = store.OpenPostgres(t.Context(), postgres, 4)
+		fine(t, err)
+	})
+	if postgres == "" {
+		driver, source, setting = "sqlite", "file:"+w.file, fmt.Sprintf("sqlite = %q", w.file)
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	fine(t, err)
 	public, err := signing.JWKOf(&key.PublicKey)
@@ -202,8 +230,8 @@ func TestATransferSurvivesEveryCrash(t *testing.T) {
 	fine(t, err)
 	m := &mortal{t: t, config: filepath.Join(filepath.Dir(w.file), "inkan.toml"), content: func(public, inside string) string {
 		return fmt.Sprintf("listen = %q\ninternal = %q\n[hosts]\nlogin = \"https://%s\"\ntoken = \"https://%s\"\napi = \"https://%s\"\n[bank]\nname_ja = \"印鑑銀行\"\nname_en = \"Inkan Bank\"\nurl = %q\nphone = \"0120-000-000\"\n"+
-			"[proxy]\ntrusted = [\"127.0.0.0/8\"]\n[database]\nsqlite = %q\n[keys]\ndirectory = %q\n[mail]\nhost = %q\nport = %s\nfrom = \"otp@bank.example\"\nplain = true\n",
-			public, inside, loginHost, tokenHost, apiHost, bankSite, w.file, filepath.Join(filepath.Dir(w.file), "keys"), host, port)
+			"[proxy]\ntrusted = [\"127.0.0.0/8\"]\n[database]\n%s\n[keys]\ndirectory = %q\n[mail]\nhost = %q\nport = %s\nfrom = \"otp@bank.example\"\nplain = true\n",
+			public, inside, loginHost, tokenHost, apiHost, bankSite, setting, filepath.Join(filepath.Dir(w.file), "keys"), host, port)
 	}}
 	m.start()
 	t.Cleanup(func() {
@@ -360,7 +388,7 @@ func TestATransferSurvivesEveryCrash(t *testing.T) {
 	m.mu.Lock()
 	m.kill()
 	m.mu.Unlock()
-	at, err := sql.Open("sqlite", "file:"+w.file)
+	at, err := sql.Open(driver, source)
 	fine(t, err)
 	defer func() { _ = at.Close() }()
 	count := func(query string) (n int) {
@@ -368,10 +396,12 @@ func TestATransferSurvivesEveryCrash(t *testing.T) {
 		fine(t, at.QueryRowContext(t.Context(), query).Scan(&n))
 		return n
 	}
-	var sound string
-	fine(t, at.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&sound))
-	if sound != "ok" {
-		t.Error(sound)
+	if driver == "sqlite" {
+		var sound string
+		fine(t, at.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&sound))
+		if sound != "ok" {
+			t.Error(sound)
+		}
 	}
 	for query, want := range map[string]int{
 		"SELECT count(*) FROM txn WHERE state = 'consumed'":                                                                                                                                  len(rounds),

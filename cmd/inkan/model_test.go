@@ -452,14 +452,14 @@ func (m *model) sweep(*rapid.T) {
 
 func (m *model) stop(rt *rapid.T) {
 	p := m.someone(rt)
-	if !p.inUse || !seldom(rt) {
+	if !p.inUse || m.pending(p) != nil || !seldom(rt) {
 		rt.Skip("not now")
 	}
 	m.Clock.Move(2 * time.Minute) // a code that has not been used
 	b := m.LogIn(p.login, authority.PC)
 	fine(m.T, b.Code(p.phone.Code()))
 	m.Clock.Move(time.Minute)
-	fine(m.T, m.StopToken(m.T.Context(), b.Session, []byte(testkit.Confirm), p.phone.Code()))
+	fine(m.T, b.Stop(p.phone))
 	m.withdraw(p)
 	p.old = append(p.old, p.phone)
 	p.inUse, p.added = false, false

@@ -26,6 +26,7 @@ const (
 	harmless kind = "harmless" // a form that changes nothing but a preference of the browser
 	doc      kind = "json"     // a JSON door
 	protocol kind = "protocol" // OpenID Connect: other sites are meant to come
+	desk     kind = "desk"     // a page or form of a session at the console; its tests stand in staff_test.go
 )
 
 // route is one row of the table of all doors. ask is what a test asks for, where the pattern is not itself an address.
@@ -68,6 +69,16 @@ var routes = []route{
 	{loginHost, "GET", "/oidc/userinfo", protocol, ""}, {loginHost, "POST", "/oidc/userinfo", protocol, ""},
 }
 
+// deskRoutes are the doors of the console.
+var deskRoutes = []route{
+	{staffHost, "GET", "/static/", open, "/static/kit.css"}, {staffHost, "POST", "/language", harmless, ""}, {staffHost, "GET", "/{$}", desk, "/"},
+	{staffHost, "GET", "/login", open, ""}, {staffHost, "POST", "/login", doc, ""}, {staffHost, "POST", "/login/options", doc, ""},
+	{staffHost, "GET", "/register", open, ""}, {staffHost, "POST", "/register", doc, ""}, {staffHost, "POST", "/register/options", doc, ""},
+	{staffHost, "POST", "/session", desk, ""}, {staffHost, "POST", "/logout", desk, ""},
+}
+
+func init() { routes = append(routes, deskRoutes...) }
+
 // noID is of a transaction's form and nobody's.
 const noID = "txn_00000000000000000000000000"
 
@@ -90,7 +101,7 @@ func TestTheTableHasEveryRoute(t *testing.T) {
 	}
 	pattern := regexp.MustCompile(`"((?:GET|POST|PUT|PATCH|DELETE) /[^"]*)"`)
 	found := 0
-	for _, dir := range []string{"customer", "tokenapp", "api", "oidc"} {
+	for _, dir := range []string{"customer", "tokenapp", "api", "oidc", "console"} {
 		names, err := filepath.Glob("../../internal/server/" + dir + "/*.go")
 		fine(t, err)
 		for _, name := range names {
@@ -351,6 +362,7 @@ func TestBodiesBeyondTheLimitAreNotRead(t *testing.T) {
 			a.body += "&more=" + pad
 		default:
 			a = form(r.pattern, nil, "to", "en", "more", pad)
+			a.host = r.host
 		}
 		s.unchanged(a, func() {
 			if got := s.send(a).StatusCode; got < 400 || got >= 500 || r.kind != doc && r.kind != protocol && got != http.StatusRequestEntityTooLarge {
@@ -599,7 +611,7 @@ func TestDoorsOfOneAudienceAreNotOnAnothersHost(t *testing.T) {
 	t.Parallel()
 	s := stand(t)
 	for _, r := range routes {
-		for _, host := range []string{loginHost, tokenHost, apiHost} {
+		for _, host := range []string{loginHost, tokenHost, apiHost, staffHost} {
 			shared := slices.ContainsFunc(routes, func(o route) bool { return o.host == host && o.address() == r.address() && o.method == r.method })
 			if shared {
 				continue
@@ -709,6 +721,12 @@ func TestEveryKindOfAnswerCarriesItsHeaders(t *testing.T) {
 		"API problem":    {jsonTo(apiHost, "/v1/otp/verifications", `{"customer":"x","code":"1"}`), 401},
 		"API nowhere":    {get(apiHost, "/"), 404},
 		"misdirected":    {get("evil.example", "/"), 421},
+		"console":        {get(staffHost, "/login"), 200},
+		"console in":     {get(staffHost, "/"), 303},
+		"console none":   {get(staffHost, "/nowhere"), 404},
+		"console file":   {get(staffHost, "/static/console.js"), 200},
+		"console door":   {jsonTo(staffHost, "/login/options", `{"form":"x"}`), 403},
+		"console form":   {ask{method: "POST", host: staffHost, path: "/session", head: map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "cross-site"}}, 403},
 		"prefetch":       {get(loginHost, "/login").with("Sec-Purpose", "prefetch"), 204},
 		"logged out":     {logout, 303},
 	} {

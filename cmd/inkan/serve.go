@@ -64,8 +64,16 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	log.Info("ready", "listen", public.Addr().String(), "internal", internal.Addr().String(), "database", s.Engine())
-	return h.run(ctx, listening{public, h.handler, conf}, listening{internal, h.internal, nil})
+	listeners := []listening{{public, h.handler, conf}, {internal, h.internal, nil}}
+	if h.staff != nil {
+		console, err := net.Listen("tcp", c.Staff)
+		if err != nil {
+			return err
+		}
+		listeners = append(listeners, listening{console, h.staff, conf})
+	}
+	log.Info("ready", "listen", public.Addr().String(), "internal", internal.Addr().String(), "staff", c.Staff, "database", s.Engine())
+	return h.run(ctx, listeners...)
 }
 
 func openStore(ctx context.Context, c Config) (*store.Store, error) {
@@ -87,7 +95,7 @@ func openStore(ctx context.Context, c Config) (*store.Store, error) {
 func (c Config) parts(s *store.Store, log *slog.Logger) (parts, error) {
 	p := parts{store: s, keyDir: c.Keys.Directory, policy: c.Policy.policy(), apiOrigin: c.Hosts.API, bankURL: c.Bank.URL, log: log,
 		mail: smtp.Config{Host: c.Mail.Host, Port: c.Mail.Port, From: c.Mail.From, User: c.Mail.User, Plain: c.Mail.Plain},
-		bank: authority.Bank{NameJA: c.Bank.NameJA, NameEN: c.Bank.NameEN, LoginOrigin: c.Hosts.Login, TokenOrigin: c.Hosts.Token, MailFrom: bare(c.Mail.From), Phone: c.Bank.Phone}}
+		bank: authority.Bank{NameJA: c.Bank.NameJA, NameEN: c.Bank.NameEN, LoginOrigin: c.Hosts.Login, TokenOrigin: c.Hosts.Token, StaffOrigin: c.Hosts.Staff, MailFrom: bare(c.Mail.From), Phone: c.Bank.Phone}}
 	for _, t := range c.Proxy.Trusted {
 		prefix, err := netip.ParsePrefix(t)
 		if err != nil {

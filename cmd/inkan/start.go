@@ -19,6 +19,7 @@ type startPage struct {
 	pages  *web.Pages
 	static *web.Assets
 	texts  *web.Texts
+	desk   *demoDesk // nil until the house stands
 	data   startData
 }
 
@@ -34,6 +35,7 @@ type startData struct {
 	Person func(seeded) person
 
 	TokenHost string
+	Desk      *DeskShown
 }
 
 // person is one of the people on the page, with what her template needs.
@@ -43,25 +45,25 @@ type person struct {
 	T    func(key string, pairs ...any) string
 }
 
-func newStartPage(port string, d demoFlags, l *lan, tokenOrigin string) (http.Handler, error) {
+func newStartPage(port string, d demoFlags, l *lan, tokenOrigin string) (*startPage, http.Handler, error) {
 	pages, err := web.ParsePages(startPages, "page")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	static, err := web.NewAssets("/static/", both{files.Files, startPages}, "kit/tokens.css", "kit/kit.css", "kit/mark.svg", "page/start.css")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	texts, err := web.LoadTexts(files.Files, "demo")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	s := &startPage{pages, static, texts, startData{Asset: static.URL, Port: port, Token: tokenOrigin, TokenHost: host(tokenOrigin), First: seeds()[:3], Rest: seeds()[3:], LAN: l, Lang: d.lang}}
+	s := &startPage{pages: pages, static: static, texts: texts, data: startData{Asset: static.URL, Port: port, Token: tokenOrigin, TokenHost: host(tokenOrigin), First: seeds()[:3], Rest: seeds()[3:], LAN: l, Lang: d.lang}}
 	m := http.NewServeMux()
 	m.Handle("GET /static/", static)
 	m.HandleFunc("GET /{$}", s.show)
 	// Without web.Harden: the page has no form, and no route does anything that a form of another site could be after.
-	return web.Headers(m, "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"), nil
+	return s, web.Headers(m, "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"), nil
 }
 
 func (s *startPage) show(w http.ResponseWriter, r *http.Request) {
@@ -73,6 +75,14 @@ func (s *startPage) show(w http.ResponseWriter, r *http.Request) {
 	}
 	d.T = func(key string, pairs ...any) string { return s.texts.Say(d.Lang, "demo", key, pairs...) }
 	d.Person = func(p seeded) person { return person{p, d.Lang, d.T} }
+	if s.desk != nil {
+		desk, err := s.desk.shown(r.Context())
+		if err != nil {
+			http.Error(w, "the start page cannot be shown", http.StatusInternalServerError)
+			return
+		}
+		d.Desk = &desk
+	}
 	if err := s.pages.Render(w, http.StatusOK, "start", d); err != nil {
 		http.Error(w, "the start page cannot be shown", http.StatusInternalServerError)
 	}

@@ -18,10 +18,12 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/passkey"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
 )
 
 // writeTimeout bounds one write. A customer who hangs up does not shorten it: a count must not be undone by a closed connection.
@@ -35,6 +37,7 @@ type Bank struct {
 	NameJA, NameEN string
 	LoginOrigin    string // the customer's pages, e.g. https://login.bank.example
 	TokenOrigin    string // the token app; also the issuer of tokens
+	StaffOrigin    string // the console; empty where there is none
 	MailFrom       string // the one sender that is announced to customers
 	Phone          string // whom to call, as printed in mails
 }
@@ -62,8 +65,13 @@ type Config struct {
 type Authority struct {
 	Config
 	hash      *hasher
-	codes     codes
-	clients   sync.Map // of the API, by identifier; see APIClient
+	codes     queue[*verification]
+	approvals queue[*choice]
+	offers    recent[*offer]      // by their hash
+	asked     recent[db.AskedRow] // who was asked what, by transaction
+	party     passkey.Party       // the customers' own pages
+	console   passkey.Party       // the staff's; without an origin where there is no console
+	clients   sync.Map            // of the API, by identifier; see APIClient
 	watch     watchers
 	templates *transaction.Bundle // in use for new transactions; nil where the keys bring none
 	bundles   sync.Map            // every bundle read so far, by its hash
@@ -82,15 +90,24 @@ func New(ctx context.Context, c Config) (*Authority, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &Authority{Config: c, hash: newHasher(c.Hashers)}
-	var err error
+	party, err := passkey.NewParty(c.Bank.LoginOrigin, c.Bank.NameJA, false)
+	if err != nil {
+		return nil, err
+	}
+	c.Keys = timelyKeys{c.Keys, c.Now, c.Log, new(sync.Once)}
+	a := &Authority{Config: c, hash: newHasher(c.Hashers), party: party}
+	if c.Bank.StaffOrigin != "" {
+		if a.console, err = passkey.NewParty(c.Bank.StaffOrigin, c.Bank.NameJA, c.Policy.StaffDeviceBound); err != nil {
+			return nil, err
+		}
+	}
 	if a.unknown, err = a.hashPassword(ctx, []byte("no customer has this one")); err != nil {
 		return nil, err
 	}
 	if err := a.readClock(ctx); err != nil {
 		return a, err
 	}
-	return a, a.useTemplates(ctx)
+	return a, errors.Join(a.useIssuerKey(ctx), a.useTemplates(ctx))
 }
 
 // moment is the time of one deed. It fails when the clock stands behind what it has already shown: whatever lives by time is then not decided
@@ -171,7 +188,7 @@ func (a *Authority) do(ctx context.Context, by audit.Actor, action audit.Action,
 }
 
 // doAll is the same door for deeds that share one write and so one commit, all of one action. What f refuses, deed by deed, is kept and returned; an
-// error undoes all of them. Nothing is written down for an error: the caller tries them again one by one, through do.
+// error undoes all of them. Nothing is written down for an error: the caller tries them again one by one, through do. Nor for what merely came again.
 func (a *Authority) doAll(ctx context.Context, by []audit.Actor, action audit.Action, f func(ctx context.Context, deeds []*deed) error) (refusals []error, err error) {
 	now, err := a.moment()
 	if err != nil {
@@ -179,7 +196,7 @@ func (a *Authority) doAll(ctx context.Context, by []audit.Actor, action audit.Ac
 	}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		deeds := make([]*deed, len(by))
-		entries := make([]audit.Entry, len(by))
+		entries := make([]audit.Entry, 0, len(by))
 		refusals = make([]error, len(by))
 		for i := range by {
 			if !audit.May(by[i].Kind, action) {
@@ -191,7 +208,10 @@ func (a *Authority) doAll(ctx context.Context, by []audit.Actor, action audit.Ac
 			return err
 		}
 		for i, d := range deeds {
-			entries[i], refusals[i] = d.entry(d.kept), d.kept
+			refusals[i] = d.kept
+			if !errors.Is(d.kept, errRepeated) {
+				entries = append(entries, d.entry(d.kept))
+			}
 		}
 		return tx.RecordAll(ctx, entries)
 	})

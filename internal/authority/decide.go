@@ -3,7 +3,9 @@ package authority
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
@@ -45,27 +47,50 @@ func (a *Authority) useProof(ctx context.Context, use db.UseProofParams) error {
 	return err
 }
 
-// read finds the token that a proof is of. The proof has not been used up when it returns: whoever calls it uses it up in the write that the proof opens.
+// read finds the token that a proof is of. The proof has not been used up when it returns.
 func (a *Authority) read(ctx context.Context, p Proof) (row db.Token, use db.UseProofParams, now time.Time, err error) {
-	refused := problem.New(problem.ProofRefused)
-	if now, err = a.moment(); err != nil {
+	claims, envelope, now, err := a.claims(p)
+	if err != nil {
 		return row, use, now, err
 	}
-	claims, envelope, err := signing.ParseProof(p.DPoP)
-	if err != nil || claims.Method != p.Method || claims.URL != p.URL || claims.Body != signing.BodyHash(p.Body) || claims.Time.Sub(now).Abs() > a.Policy.ProofSkew {
-		return row, use, now, refused
-	}
 	row, err = a.Store.Reader().TokenByID(ctx, claims.Token)
-	if errors.Is(err, store.ErrNone) {
-		return db.Token{}, use, now, refused
-	}
-	if err != nil {
+	if err = signedBy(envelope, row.SigningKey, err); err != nil {
 		return db.Token{}, use, now, err
 	}
-	if len(row.SigningKey) != len(signing.JWK{}) || envelope.Verify(signing.JWK(row.SigningKey)) != nil {
-		return db.Token{}, use, now, refused
+	return row, a.proofUse(claims, now), now, nil
+}
+
+// claims reads what a proof claims, and refuses one that is not about this request at this time. Its signature has not been looked at.
+func (a *Authority) claims(p Proof) (claims signing.Proof, envelope *signing.Envelope, now time.Time, err error) {
+	if now, err = a.moment(); err != nil {
+		return claims, nil, now, err
 	}
-	return row, db.UseProofParams{ID: hashCookie(claims.Token + "|" + claims.ID), ExpiresAt: store.Micros(now.Add(2 * a.Policy.ProofSkew))}, now, nil
+	claims, envelope, err = signing.ParseProof(p.DPoP)
+	if err != nil || claims.Method != p.Method || claims.URL != p.URL || claims.Body != signing.BodyHash(p.Body) || claims.Time.Sub(now).Abs() > a.Policy.ProofSkew {
+		return claims, nil, now, problem.New(problem.ProofRefused)
+	}
+	return claims, envelope, now, nil
+}
+
+// signedBy says whether a proof was signed with the key of the token that it names; found is what looking for the token gave. Whatever does not hold is refused alike.
+func signedBy(envelope *signing.Envelope, key []byte, found error) error {
+	switch {
+	case errors.Is(found, store.ErrNone):
+		return problem.New(problem.ProofRefused)
+	case found != nil:
+		return found
+	case len(key) != len(signing.JWK{}) || envelope.Verify(signing.JWK(key)) != nil:
+		return problem.New(problem.ProofRefused)
+	}
+	return nil
+}
+
+// proofUse is how the use of a proof is remembered. What it is remembered by begins with the time in the proof: those of one moment lie side by side in the index, where
+// otherwise every one of them would be written to a page of its own.
+func (a *Authority) proofUse(claims signing.Proof, now time.Time) db.UseProofParams {
+	id := hashCookie(claims.Token + "|" + claims.ID)
+	binary.BigEndian.PutUint32(id, uint32(claims.Time.Unix())) //nolint:gosec // it is near to now
+	return db.UseProofParams{ID: id, ExpiresAt: store.Micros(now.Add(2 * a.Policy.ProofSkew))}
 }
 
 // tokenActor is a token as the trail names it.
@@ -88,9 +113,6 @@ type TokenTransactions struct {
 	Bundle          *transaction.Bundle // of what is pending, or the one in use; nil where there is none
 }
 
-// recentTransactions is how many ended transactions a token is shown.
-const recentTransactions = 20
-
 // TransactionsOfToken lists what waits for the customer and what she has answered lately.
 func (a *Authority) TransactionsOfToken(ctx context.Context, p Proof) (out TokenTransactions, err error) {
 	row, now, err := a.prove(ctx, p)
@@ -101,12 +123,12 @@ func (a *Authority) TransactionsOfToken(ctx context.Context, p Proof) (out Token
 	if s := store.Token(row).ShownState(now); s != token.Active && s != token.Expired && s != token.Locked {
 		return out, problem.New(problem.TokenNone)
 	}
-	rows, err := a.Store.Reader().TxnsOf(ctx, db.TxnsOfParams{Customer: row.Customer, CreatedAt: store.Micros(now) + 1, Limit: recentTransactions + 1})
+	rows, err := a.Store.Reader().TokenTxns(ctx, db.TokenTxnsParams{Customer: row.Customer, CreatedAt: store.Micros(now) + 1})
 	if err != nil {
 		return out, err
 	}
 	for _, r := range rows {
-		t := TokenTransaction{Offer: r.Offer, State: stateOf(r, now), Decided: store.Time(r.DecidedAt), Language: r.Language}
+		t := TokenTransaction{Offer: r.Offer, State: transaction.ShownState(transaction.State(r.State), store.Time(r.ExpiresAt), store.Time(r.ApprovedUntil), now), Decided: store.Time(r.DecidedAt), Language: r.Language}
 		switch {
 		case t.State != transaction.Pending:
 			out.Recent = append(out.Recent, t)
@@ -123,113 +145,287 @@ func (a *Authority) TransactionsOfToken(ctx context.Context, p Proof) (out Token
 // errRepeated says that a proof has been used before. It is no refusal of the deed that it comes from: a request that is sent again leaves no second trace.
 var errRepeated = errors.New("a proof that has been used")
 
+// choice is a customer's signed answer whose signature holds, with what it was found to be about, and the place for what it leads to.
+type choice struct {
+	ctx      context.Context
+	by       audit.Actor
+	use      db.UseProofParams
+	asked    db.AskedRow
+	decision transaction.Decision
+	compact  string
+
+	state transaction.State
+	err   error
+	done  chan struct{}
+}
+
+func (c *choice) whose() string { return c.asked.Customer }
+
 // Decide takes the customer's signed answer. One statement moves the transaction if it is pending, in time, hers, and her token is active; the same
 // envelope again is answered the same, a different one comes too late. The proof is used up in the same write: one commit for an approval instead of two.
 func (a *Authority) Decide(ctx context.Context, p Proof, compact string) (state transaction.State, now time.Time, err error) {
-	signer, use, now, err := a.read(ctx, p)
+	claims, envelope, now, err := a.claims(p)
 	if err != nil {
 		return "", now, err
 	}
-	decision, envelope, err := transaction.ParseDecision(compact)
-	if err != nil || decision.Token != signer.ID || envelope.Verify(signing.JWK(signer.SigningKey)) != nil {
+	decision, signed, unread := transaction.ParseDecision(compact)
+	asked, remembered := a.asked.find(decision.Transaction)
+	if !remembered || asked.ID != claims.Token || !approves(asked, decision, now) { // only a write that looks at the rows again may rely on what is remembered
+		asked, err = a.Store.Reader().Asked(ctx, db.AskedParams{ID: claims.Token, ID_2: decision.Transaction})
+	}
+	if err = signedBy(envelope, asked.SigningKey, err); err != nil {
+		return "", now, err
+	}
+	use := a.proofUse(claims, now)
+	if unread != nil || decision.Token != asked.ID || signed.Verify(signing.JWK(asked.SigningKey)) != nil {
 		if err := a.useProof(ctx, use); err != nil {
 			return "", now, err
 		}
 		return "", now, problem.New(problem.DecisionRefused)
 	}
-	// What was offered never changes. It is compared before the write, because others wait while one writes.
-	row, template, offered := a.offered(ctx, signer.Customer, decision)
 	// The same decision again, because the answer was lost, changes nothing and is no second act of hers.
-	if row.Decision == compact {
+	if asked.Decision == decision.Hash {
 		return answered(decision.Answer), now, a.useProof(ctx, use)
 	}
-	err = a.do(ctx, tokenActor(signer, p), audit.TransactionDecide, func(ctx context.Context, d *deed) error {
-		d.on(signer.Customer, row.ID)
-		fresh, err := store.Once(d.UseProof(ctx, use))
-		if err != nil {
-			return err
-		}
-		if !fresh {
-			return errRepeated
-		}
-		if problem.KindOf(offered) != "" {
-			return d.refuse(offered) // and keep that the proof is used
-		}
-		if offered != nil {
-			return offered
-		}
-		d.detail = map[string]string{"answer": string(decision.Answer), "reason": decision.Reason, "template": template}
-		at := row
-		if transaction.State(row.State) != transaction.Pending { // what has been answered may still have changed since it was read
-			if at, err = d.TxnByID(ctx, row.ID); err != nil {
-				return err
-			}
-		}
-		state, err = d.decide(ctx, at, store.Token(signer), decision, compact)
-		return err
-	})
+	c := &choice{ctx: ctx, by: tokenActor(db.Token{ID: asked.ID, Platform: asked.Platform}, p), use: use, asked: asked, decision: decision, compact: compact}
+	// What was offered never changes. It is compared before the write, because others wait while one writes.
+	if approves(asked, decision, now) {
+		c.done = make(chan struct{})
+		a.approvals.join(c, a.committers(), a.approveTogether)
+		<-c.done
+	} else {
+		offered := about(asked, decision)
+		c.err = a.do(ctx, c.by, audit.TransactionDecide, func(ctx context.Context, d *deed) error { return d.choose(ctx, c, offered) })
+	}
 	switch {
-	case errors.Is(err, errRepeated):
+	case errors.Is(c.err, errRepeated):
 		return "", now, problem.New(problem.ProofRefused)
-	case err != nil: // what was undone took the use of the proof with it
+	case c.err != nil: // what was undone took the use of the proof with it
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 		defer cancel()
 		if used := a.useProof(ctx, use); used != nil && problem.KindOf(used) != problem.ProofRefused {
 			return "", now, used
 		}
-		return state, now, err
+		return c.state, now, c.err
 	}
-	a.tell(decision.Transaction, signer.Customer)
-	return state, now, nil
+	a.tell(decision.Transaction, asked.Customer)
+	return c.state, now, nil
 }
 
-// offered finds the transaction that a decision is about, and refuses a decision that is not about what was offered to this customer.
-func (a *Authority) offered(ctx context.Context, customerID string, decision transaction.Decision) (row db.Txn, template string, err error) {
-	q := a.Store.Reader()
-	row, err = q.TxnByID(ctx, decision.Transaction)
-	if errors.Is(err, store.ErrNone) || err == nil && row.Customer != customerID {
-		return db.Txn{}, "", problem.New(problem.TransactionNone)
+// signerOf is the token that a decision is of, as far as it was read.
+func signerOf(asked db.AskedRow) token.Token {
+	return store.Token(db.Token{ID: asked.ID, Customer: asked.Customer, State: asked.State, Platform: asked.Platform, ExpiresAt: asked.ExpiresAt})
+}
+
+// about refuses a decision that is not about what was offered to this customer: these bytes, shown by these templates as this text.
+func about(asked db.AskedRow, d transaction.Decision) error {
+	display := asked.DisplayJa
+	if d.Language == "en" {
+		display = asked.DisplayEn
 	}
+	switch {
+	case asked.Txn == "": // nobody's, or another customer's
+		return problem.New(problem.TransactionNone)
+	case d.Document != asked.DocumentHash || d.Offer != asked.Offer || d.Bundle != asked.Bundle || d.Display != display:
+		return problem.New(problem.DecisionRefused)
+	}
+	return nil
+}
+
+// approves says whether a decision, by all that was read, approves what waits for it.
+func approves(asked db.AskedRow, d transaction.Decision, now time.Time) bool {
+	return d.Answer == transaction.Yes && about(asked, d) == nil && asked.TxnState == string(transaction.Pending) && signerOf(asked).ShownState(now) == token.Active
+}
+
+// approveTogether commits approvals that have arrived together, of each customer one, in one write. When that fails, each gets a write of its own, so that one broken row cannot
+// close the door to its neighbours.
+func (a *Authority) approveTogether(batch []*choice) {
+	defer func() {
+		p := recover() // this is no handler's goroutine: nobody else would catch it
+		for _, c := range batch {
+			if p != nil {
+				c.err = fmt.Errorf("%s: panic: %v", audit.TransactionDecide, p)
+			}
+			close(c.done)
+		}
+	}()
+	ctx := context.WithoutCancel(batch[0].ctx) // a caller who hangs up must not undo what others have approved
+	together, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	by := make([]audit.Actor, len(batch))
+	for i, c := range batch {
+		by[i] = c.by
+	}
+	refusals, err := a.doAll(together, by, audit.TransactionDecide, func(ctx context.Context, deeds []*deed) error { return approve(ctx, deeds, batch) })
+	switch {
+	case err == nil:
+		for i, c := range batch {
+			c.err = refusals[i]
+		}
+	case errors.Is(err, store.ErrUnknown) || together.Err() != nil:
+		a.Log.Error("approvals that arrived together were not written", "approvals", len(batch), "err", err)
+		for _, c := range batch {
+			c.state, c.err = "", problem.New(problem.Unavailable)
+		}
+	default:
+		for i, c := range batch {
+			c.state = ""
+			c.err = a.do(ctx, c.by, audit.TransactionDecide, func(ctx context.Context, d *deed) error {
+				if err := approve(ctx, []*deed{d}, batch[i:i+1]); err != nil {
+					return err
+				}
+				if errors.Is(d.kept, errRepeated) {
+					return errRepeated // and leave no trace
+				}
+				return nil
+			})
+		}
+	}
+}
+
+// approve moves the transactions of approvals of different customers inside one write.
+func approve(ctx context.Context, deeds []*deed, batch []*choice) error {
+	d := deeds[0] // they share their write and its moment
+	uses := make([]db.UseProofParams, len(batch))
+	for i, c := range batch {
+		uses[i] = c.use
+	}
+	fresh, err := d.UseProofs(ctx, uses)
 	if err != nil {
-		return db.Txn{}, "", err
+		return err
 	}
-	b, err := a.bundle(ctx, q, row.Bundle)
+	var approvals []store.Approval
+	for i, c := range batch {
+		c.state = ""
+		deeds[i].about(c)
+		if !fresh[string(c.use.ID)] {
+			_ = deeds[i].refuse(errRepeated)
+			continue
+		}
+		approvals = append(approvals, store.Approval{Txn: c.asked.Txn, Token: c.asked.ID, Key: c.asked.KeyThumbprint, Decision: c.decision.Hash, Language: c.decision.Language})
+	}
+	if len(approvals) == 0 {
+		return nil
+	}
+	moved, err := d.ApproveTxns(ctx, store.Micros(d.now), store.Micros(d.now.Add(d.a.Policy.ApprovalLife)), approvals)
 	if err != nil {
-		return row, "", err
+		return err
 	}
-	offer, err := signing.Parse(signing.TypOffer, row.Offer)
+	var envelopes []db.InsertEnvelopeParams
+	var wakes []string
+	wanted := map[string]bool{} // by system of the bank: whether it is told
+	for i, c := range batch {
+		switch {
+		case deeds[i].kept != nil:
+			continue
+		case !moved[c.asked.Txn]:
+			if c.state, err = deeds[i].unapproved(ctx, c); err != nil {
+				return err
+			}
+			continue
+		}
+		c.state = transaction.Approved
+		envelopes = append(envelopes, db.InsertEnvelopeParams{Txn: c.asked.Txn, Kind: decisionEnvelope, Envelope: c.compact})
+		wakes = append(wakes, wakeBuckets(c.asked.Customer)...)
+		tell, known := wanted[c.asked.Client]
+		if !known {
+			if tell, err = d.wantsEvents(ctx, c.asked.Client); err != nil {
+				return err
+			}
+			wanted[c.asked.Client] = tell
+		}
+		if tell {
+			if err := d.putEvent(ctx, c.asked.Client, c.asked.Customer, c.asked.Txn, transaction.Approved); err != nil {
+				return err
+			}
+		}
+	}
+	if len(envelopes) == 0 {
+		return nil
+	}
+	if err := d.InsertEnvelopes(ctx, envelopes); err != nil || d.a.Pusher == nil {
+		return err
+	}
+	return d.ForgetThrottles(ctx, wakes)
+}
+
+// unapproved says what an approval has led to that did not move its transaction. Nothing of it has been written but that its proof is used, and that is kept.
+func (d *deed) unapproved(ctx context.Context, c *choice) (transaction.State, error) {
+	row, err := d.TxnByID(ctx, c.asked.Txn)
 	if err != nil {
-		return row, "", err
+		return "", err
 	}
-	doc, err := transaction.ParseDocument(offer.Payload, b)
+	if row.Decision != c.decision.Hash && !raises(row, c.decision) {
+		t, err := d.TokenByID(ctx, c.asked.ID) // what was read of it may be some minutes old
+		if err != nil {
+			return "", err
+		}
+		if refusal := unfit(store.Token(t), d.now); refusal != nil {
+			return "", d.refuse(refusal)
+		}
+	}
+	state, err := d.unmoved(ctx, row, c)
+	if problem.KindOf(err) != "" {
+		err = d.refuse(err)
+	}
+	return state, err
+}
+
+// unfit is the refusal of a decision whose token is not in use, or nil.
+func unfit(t token.Token, now time.Time) error {
+	switch t.ShownState(now) {
+	case token.Active:
+		return nil
+	case token.Expired:
+		return problem.New(problem.TokenExpired, "expired", t.Expires)
+	case token.Locked:
+		return problem.New(problem.OTPLocked)
+	}
+	return problem.New(problem.TokenNone)
+}
+
+// about says what a choice is about, for its entry.
+func (d *deed) about(c *choice) {
+	d.on(c.asked.Customer, c.asked.Txn)
+	d.detail = map[string]string{"answer": string(c.decision.Answer), "reason": c.decision.Reason, "template": c.asked.Template}
+}
+
+// choose uses up the proof of a choice and carries it out, unless it was refused because of what was offered.
+func (d *deed) choose(ctx context.Context, c *choice, offered error) error {
+	d.on(c.asked.Customer, c.asked.Txn)
+	fresh, err := store.Once(d.UseProof(ctx, c.use))
 	if err != nil {
-		return row, "", err
+		return err
 	}
-	if decision.About(doc, row.Offer, b) != nil {
-		return row, "", problem.New(problem.DecisionRefused)
+	if !fresh {
+		return errRepeated
 	}
-	return row, doc.Template, nil
+	if offered != nil {
+		return d.refuse(offered) // and keep that the proof is used
+	}
+	d.about(c)
+	row, err := d.TxnByID(ctx, c.asked.Txn)
+	if err != nil {
+		return err
+	}
+	c.state, err = d.decide(ctx, row, c)
+	return err
 }
 
 // decide moves one transaction by a decision that holds.
-func (d *deed) decide(ctx context.Context, row db.Txn, t token.Token, decision transaction.Decision, compact string) (transaction.State, error) {
-	if row.Decision == compact { // the answer was lost on the way, or the app was killed
-		return answered(decision.Answer), nil
+func (d *deed) decide(ctx context.Context, row db.Txn, c *choice) (transaction.State, error) {
+	if row.Decision == c.decision.Hash { // the answer was lost on the way, or the app was killed
+		return answered(c.decision.Answer), nil
 	}
-	if row.Grade == string(transaction.GradeB) && row.Decision == "" && decision.Answer == transaction.Yes {
-		return d.raiseGrade(ctx, row, t, decision, compact)
+	if raises(row, c.decision) {
+		return d.raiseGrade(ctx, row, c)
 	}
-	switch s := t.ShownState(d.now); s {
-	case token.Active:
-	case token.Expired:
-		return "", d.refuse(problem.New(problem.TokenExpired, "expired", t.Expires))
-	case token.Locked:
-		return "", d.refuse(problem.New(problem.OTPLocked))
-	default:
-		return "", d.refuse(problem.New(problem.TokenNone))
+	t := signerOf(c.asked)
+	if refusal := unfit(t, d.now); refusal != nil {
+		return "", d.refuse(refusal)
 	}
-	to, _ := transaction.Life.Next(transaction.Pending, decision.Answer.Event())
-	p := db.DecideTxnParams{ID: row.ID, State: string(to), Token: t.ID, Decision: compact, Reason: decision.Reason, Language: decision.Language, Now: store.Micros(d.now)}
+	to := answered(c.decision.Answer)
+	p := db.DecideTxnParams{ID: row.ID, State: string(to), Token: t.ID, Decision: c.decision.Hash, Reason: c.decision.Reason, Language: c.decision.Language, Now: store.Micros(d.now)}
 	if to == transaction.Approved {
 		p.Grade, p.ApprovedUntil = string(transaction.GradeA), store.Micros(d.now.Add(d.a.Policy.ApprovalLife))
 	} else {
@@ -239,29 +435,33 @@ func (d *deed) decide(ctx context.Context, row db.Txn, t token.Token, decision t
 	if err != nil {
 		return "", err
 	}
-	if decision.Answer == transaction.NotMe { // whoever says so is right to be heard, however late
+	if c.decision.Answer == transaction.NotMe { // whoever says so is right to be heard, however late
 		if err := d.stopTransfers(ctx, row, t); err != nil {
 			return "", err
 		}
 	}
 	if !did {
-		now, err := d.TxnByID(ctx, row.ID)
-		if err != nil {
+		if row, err = d.TxnByID(ctx, row.ID); err != nil {
 			return "", err
 		}
-		if now.Decision == compact {
-			return answered(decision.Answer), nil
-		}
-		if now.Grade == string(transaction.GradeB) && now.Decision == "" && decision.Answer == transaction.Yes { // its code came between
-			return d.raiseGrade(ctx, now, t, decision, compact)
-		}
-		s := stateOf(now, d.now)
-		if s == transaction.Pending { // not the transaction was in the way: the token, or the fence
-			return "", problem.New(problem.Conflict)
-		}
-		return s, d.refuse(decided(s))
+		return d.unmoved(ctx, row, c)
 	}
-	return to, errors.Join(d.event(ctx, row, to), d.answeredWake(ctx, row.Customer))
+	return to, errors.Join(d.InsertEnvelope(ctx, db.InsertEnvelopeParams{Txn: row.ID, Kind: decisionEnvelope, Envelope: c.compact}), d.event(ctx, row, to), d.answeredWake(ctx, row.Customer))
+}
+
+// unmoved says what a decision has led to that did not move its transaction, as it stands now.
+func (d *deed) unmoved(ctx context.Context, row db.Txn, c *choice) (transaction.State, error) {
+	if row.Decision == c.decision.Hash {
+		return answered(c.decision.Answer), nil
+	}
+	if raises(row, c.decision) { // its code came between
+		return d.raiseGrade(ctx, row, c)
+	}
+	s := stateOf(row, d.now)
+	if s == transaction.Pending { // not the transaction was in the way: the token, or the fence
+		return "", problem.New(problem.Conflict)
+	}
+	return s, d.refuse(decided(s))
 }
 
 // answered is the state that an answer leads to, whatever has become of the transaction since.
@@ -270,12 +470,17 @@ func answered(a transaction.Answer) transaction.State {
 	return to
 }
 
+// raises says whether a decision is the signature that belongs to an approval by an offline code.
+func raises(row db.Txn, d transaction.Decision) bool {
+	return row.Grade == string(transaction.GradeB) && row.Decision == "" && d.Answer == transaction.Yes
+}
+
 // raiseGrade adds the device's signature to an approval that was made with an offline code.
-func (d *deed) raiseGrade(ctx context.Context, row db.Txn, t token.Token, decision transaction.Decision, compact string) (transaction.State, error) {
+func (d *deed) raiseGrade(ctx context.Context, row db.Txn, c *choice) (transaction.State, error) {
 	if store.Time(row.DecidedAt).Add(d.a.Policy.DecisionGrace).Before(d.now) {
 		return "", d.refuse(problem.New(problem.TransactionExpired))
 	}
-	raised, err := store.Once(d.RaiseGrade(ctx, db.RaiseGradeParams{ID: row.ID, Token: t.ID, Decision: compact, Language: decision.Language, ChangedAt: store.Micros(d.now)}))
+	raised, err := store.Once(d.RaiseGrade(ctx, db.RaiseGradeParams{ID: row.ID, Token: c.asked.ID, Decision: c.decision.Hash, Language: c.decision.Language, ChangedAt: store.Micros(d.now)}))
 	if err != nil {
 		return "", err
 	}
@@ -283,7 +488,7 @@ func (d *deed) raiseGrade(ctx context.Context, row db.Txn, t token.Token, decisi
 		return "", d.refuse(problem.New(problem.TransactionDecided, "state", row.State))
 	}
 	d.detail["grade"] = string(transaction.GradeA)
-	return transaction.Approved, nil
+	return transaction.Approved, d.InsertEnvelope(ctx, db.InsertEnvelopeParams{Txn: row.ID, Kind: decisionEnvelope, Envelope: c.compact})
 }
 
 // stopTransfers is what 身に覚えがない does at once: nothing of this customer is carried out any more, and everybody who should know is told.
@@ -357,7 +562,7 @@ func (a *Authority) ConfirmOffline(ctx context.Context, by audit.Actor, id, code
 		if err != nil {
 			return err
 		}
-		did, err := store.Once(d.ConfirmTxnOffline(ctx, db.ConfirmTxnOfflineParams{ID: id, Token: tok.ID, Offline: word, Now: store.Micros(d.now), ApprovedUntil: store.Micros(d.now.Add(a.Policy.ApprovalLife))}))
+		did, err := store.Once(d.ConfirmTxnOffline(ctx, db.ConfirmTxnOfflineParams{ID: id, Token: tok.ID, Offline: signing.Hash(word), Now: store.Micros(d.now), ApprovedUntil: store.Micros(d.now.Add(a.Policy.ApprovalLife))}))
 		if err != nil {
 			return err
 		}
@@ -365,7 +570,7 @@ func (a *Authority) ConfirmOffline(ctx context.Context, by audit.Actor, id, code
 			return store.ErrConflict
 		}
 		d.detail = map[string]string{"grade": string(transaction.GradeB)}
-		return errors.Join(d.ForgetThrottle(ctx, bucket), d.event(ctx, row, transaction.Approved), d.answeredWake(ctx, row.Customer))
+		return errors.Join(d.InsertEnvelope(ctx, db.InsertEnvelopeParams{Txn: id, Kind: offlineEnvelope, Envelope: word}), d.ForgetThrottle(ctx, bucket), d.event(ctx, row, transaction.Approved), d.answeredWake(ctx, row.Customer))
 	})
 	if err != nil {
 		return out, err

@@ -1,9 +1,11 @@
 package authority
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
@@ -17,66 +19,146 @@ import (
 )
 
 const (
-	deliverLease = 30 * time.Second // how long one attempt at delivery may take before another node may try
-	deliverBatch = 16
-	retryFirst   = time.Second
-	retryLongest = 5 * time.Minute
+	deliverLease    = 30 * time.Second // how long one attempt at delivery may take before another node may try
+	deliverBatch    = 100              // messages of a lane that are looked at together
+	deliverTogether = 16               // addresses of a lane that are delivered to at the same time
+	retryFirst      = time.Second
+	retryLongest    = 5 * time.Minute
 )
+
+// mails is the lane of all topics that have no lane of their own.
+const mails = ""
+
+// lane is a kind of messages. Lanes do not wait for one another, nor do the addresses of a lane: when a system of the bank is slow, mails, wake-ups and what other systems are told leave all the
+// same. What goes to one address leaves in the order in which it fell due.
+type lane struct {
+	*Authority
+	topic  string
+	failed func(error)
+
+	mu    sync.Mutex
+	busy  map[string]bool // addresses that are being delivered to
+	under sync.WaitGroup
+}
+
+// lanes are all kinds of messages; failed is told what went wrong on our side.
+func (a *Authority) lanes(failed func(lane string, err error)) (all []*lane) {
+	for _, topic := range []string{mails, wakeTopic, eventTopic, loginEnded} {
+		all = append(all, &lane{Authority: a, topic: topic, failed: func(err error) { failed(topic, err) }, busy: map[string]bool{}})
+	}
+	return all
+}
 
 // Deliver runs the outbox worker until ctx ends: what a write put into the outbox leaves the house here, is tried again when the other side is down, and
 // is dropped when what it says has expired.
 func (a *Authority) Deliver(ctx context.Context) error {
+	all := a.lanes(func(lane string, err error) {
+		if ctx.Err() == nil {
+			a.Log.Error("delivering the outbox", "lane", lane, "err", err)
+		}
+	})
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if _, err := a.DeliverDue(ctx); err != nil && ctx.Err() == nil {
-			a.Log.Error("delivering the outbox", "err", err)
+		for _, l := range all {
+			l.start(ctx)
 		}
 		select {
 		case <-ctx.Done():
+			for _, l := range all {
+				l.under.Wait()
+			}
 			return nil
 		case <-tick.C:
 		}
 	}
 }
 
-// DeliverDue delivers what is due now, once, and says how many messages it took up.
-func (a *Authority) DeliverDue(ctx context.Context) (int, error) {
-	now, err := a.moment()
-	if err != nil {
-		return 0, err
+// DeliverDue delivers what is due now, once, and says how many messages were due.
+func (a *Authority) DeliverDue(ctx context.Context) (n int, err error) {
+	var mu sync.Mutex
+	all := a.lanes(func(_ string, failed error) {
+		mu.Lock()
+		defer mu.Unlock()
+		err = errors.Join(err, failed)
+	})
+	for _, l := range all {
+		n += l.start(ctx)
 	}
-	due, err := a.Store.Reader().DueOutbox(ctx, db.DueOutboxParams{DueAt: store.Micros(now), Limit: deliverBatch})
-	if err != nil {
-		return 0, err
+	for _, l := range all {
+		l.under.Wait()
 	}
+	return n, err
+}
+
+// start begins to deliver what is due, but to addresses that are still being delivered to, and says how many messages were due.
+func (l *lane) start(ctx context.Context) int {
+	now, err := l.moment()
+	if err != nil {
+		l.failed(err)
+		return 0
+	}
+	due, err := l.Store.Reader().DueOutbox(ctx, db.DueOutboxParams{Now: store.Micros(now), Lane: l.topic, Most: deliverBatch})
+	if err != nil {
+		l.failed(err)
+		return 0
+	}
+	byAddress := map[string][]db.Outbox{}
 	for _, row := range due {
+		to := cmp.Or(row.Address, row.ID) // a logout keeps its address sealed
+		byAddress[to] = append(byAddress[to], row)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for to, rows := range byAddress {
+		if l.busy[to] || len(l.busy) == deliverTogether {
+			continue
+		}
+		l.busy[to] = true
+		l.under.Go(func() {
+			if err := l.deliverInOrder(ctx, rows); err != nil {
+				l.failed(err)
+			}
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			delete(l.busy, to)
+		})
+	}
+	return len(due)
+}
+
+// deliverInOrder delivers messages to one address. Each is leased when it has its turn: by then another node may have had it.
+func (a *Authority) deliverInOrder(ctx context.Context, rows []db.Outbox) error {
+	for _, row := range rows {
+		now, err := a.moment()
+		if err != nil {
+			return err
+		}
 		var mine bool
-		err := a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 			mine, err = store.Once(tx.LeaseOutbox(ctx, db.LeaseOutboxParams{ID: row.ID, LeaseUntil: store.Micros(now.Add(deliverLease)), LeaseUntil_2: store.Micros(now)}))
 			return err
 		})
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if mine {
 			row.Tries++
 			if err := a.deliver(ctx, row, now); err != nil {
-				return 0, err
+				return err
 			}
 		}
 	}
-	return len(due), nil
+	return nil
 }
 
 func (a *Authority) deliver(ctx context.Context, row db.Outbox, now time.Time) error {
 	if store.Micros(now) >= row.ExpiresAt {
 		return a.endDelivery(ctx, row, now, "dropped", "expired")
 	}
-	if row.Topic == loginEnded {
-		return a.deliverLogout(ctx, row, now)
-	}
 	switch row.Topic {
+	case loginEnded:
+		return a.deliverLogout(ctx, row, now)
 	case wakeTopic:
 		return a.deliverWake(ctx, row, now)
 	case eventTopic:
@@ -221,13 +303,14 @@ func (a *Authority) SweepDue(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := errors.Join(a.sweepTransactions(ctx, now), a.sweepOIDC(ctx, now)); err != nil {
+	if err := errors.Join(a.sweepTransactions(ctx, now), a.sweepOIDC(ctx, now), a.sweepStaff(ctx, now)); err != nil {
 		return err
 	}
 	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
 		day := store.Micros(now.Add(-24 * time.Hour))
 		// A session is kept long after its end, because the next login tells the customer of the last one.
-		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day), tx.DeleteOldIdempotency(ctx, day), tx.DeleteOldSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))))
+		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day), tx.DeleteOldIdempotency(ctx, day), tx.DeleteOldCeremonies(ctx, store.Micros(now)), tx.DeleteOldErrands(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldObjections(ctx, store.Micros(now)), tx.DeleteOldSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))),
+			tx.DeleteOldStaffSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))))
 	})
 }
 

@@ -95,7 +95,7 @@ func (a *Authority) checkPassword(ctx context.Context, by audit.Actor, action au
 			stored, kind = c.LoginPassword, problem.PasswordRefused
 		}
 		var ok, weak bool
-		if ok, weak, err = a.verifyPassword(ctx, given, stored); err == nil && ok {
+		if ok, weak, err = a.verifyPassword(ctx, true, given, stored); err == nil && ok {
 			err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error { return clearTries(ctx, tx.Queries, c.ID, f, lane) })
 			if err == nil && weak {
 				err = a.rehash(ctx, c.ID, f, stored, given)
@@ -342,31 +342,40 @@ func (a *Authority) sourceFailed(ctx context.Context, source string, now time.Ti
 }
 
 // hasher hashes passwords, a few at a time with a bounded queue in front: argon2id costs 19 MiB and 25 ms each, and a flood must not take
-// the server's memory or the customer's one-time passwords with it.
+// the server's memory or the customer's one-time passwords with it. One further slot and a queue of its own are kept for browsers that are known and for what is asked within
+// sessions, so that a flood of strangers' passwords never keeps a customer out.
 type hasher struct {
 	slots, queue chan struct{}
+	kept, inside chan struct{}
 }
 
 func newHasher(n int) *hasher {
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	return &hasher{slots: make(chan struct{}, n), queue: make(chan struct{}, 32*n)}
+	return &hasher{slots: make(chan struct{}, n), queue: make(chan struct{}, 32*n), kept: make(chan struct{}, 1), inside: make(chan struct{}, 32*n)}
 }
 
-func (h *hasher) run(ctx context.Context, f func()) error {
+// run does f when a slot is free. Whoever is known takes either kind.
+func (h *hasher) run(ctx context.Context, known bool, f func()) error {
+	queue, kept := h.queue, chan struct{}(nil) // a nil channel is never ready
+	if known {
+		queue, kept = h.inside, h.kept
+	}
 	select {
-	case h.queue <- struct{}{}:
+	case queue <- struct{}{}:
 	default:
 		return problem.New(problem.Busy, "retry_after", 2)
 	}
-	defer func() { <-h.queue }()
+	defer func() { <-queue }()
 	select {
 	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	case kept <- struct{}{}:
+		defer func() { <-kept }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-h.slots }()
 	f()
 	return nil
 }
@@ -375,13 +384,13 @@ func (a *Authority) pepper(p []byte) []byte { return a.Keys.MAC("password", p) }
 
 func (a *Authority) hashPassword(ctx context.Context, p []byte) (phc string, err error) {
 	salt := [16]byte(a.random(16))
-	err = a.hash.run(ctx, func() { phc = password.Hash(p, salt, password.Default, a.pepper) })
+	err = a.hash.run(ctx, true, func() { phc = password.Hash(p, salt, password.Default, a.pepper) })
 	return phc, err
 }
 
-func (a *Authority) verifyPassword(ctx context.Context, given []byte, stored string) (ok, weak bool, err error) {
+func (a *Authority) verifyPassword(ctx context.Context, known bool, given []byte, stored string) (ok, weak bool, err error) {
 	var inner error
-	err = a.hash.run(ctx, func() { ok, weak, inner = password.Verify(given, stored, password.Default, a.pepper) })
+	err = a.hash.run(ctx, known, func() { ok, weak, inner = password.Verify(given, stored, password.Default, a.pepper) })
 	return ok, weak, errors.Join(err, inner)
 }
 

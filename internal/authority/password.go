@@ -39,7 +39,7 @@ func (a *Authority) SetFirstPasswords(ctx context.Context, s Session, oldConfirm
 	if err := a.checkPassword(ctx, s.Actor(), audit.PasswordChange, c, confirmPassword, oldConfirm); err != nil {
 		return Cookie{}, err
 	}
-	if same, _, err := a.verifyPassword(ctx, newLogin, c.LoginPassword); err != nil || same {
+	if same, _, err := a.verifyPassword(ctx, true, newLogin, c.LoginPassword); err != nil || same {
 		return Cookie{}, orWeak(err, LoginPassword)
 	}
 	login, err := a.hashPassword(ctx, newLogin)
@@ -79,7 +79,7 @@ func (a *Authority) ChangePassword(ctx context.Context, s Session, which Which, 
 	if err := a.checkPassword(ctx, s.Actor(), audit.PasswordChange, c, f, old); err != nil {
 		return Cookie{}, err
 	}
-	if same, _, err := a.verifyPassword(ctx, new, other); err != nil || same {
+	if same, _, err := a.verifyPassword(ctx, true, new, other); err != nil || same {
 		return Cookie{}, orWeak(err, which)
 	}
 	hash, err := a.hashPassword(ctx, new)

@@ -280,13 +280,15 @@ func TestEveryDoorHoldsAgainstBlockedAndLockedCustomers(t *testing.T) {
 			for door, err := range map[string]error{
 				"login":                login.Code(phone.Code()),
 				"bank's API":           w.VerifyOTP(ctx, theBank, c.Ref, phone.Code()),
-				"stop of use":          w.StopToken(ctx, b.Session, []byte(testkit.Confirm), phone.Code()),
 				"change of password":   second(w.ChangePassword(ctx, b.Session, authority.LoginPassword, []byte(testkit.Login), []byte("brand-new-word-1"), phone.Code())),
 				"change of the second": second(w.ChangePassword(ctx, b.Session, authority.ConfirmPassword, []byte(testkit.Confirm), []byte("brand-new-word-2"), phone.Code())),
 			} {
 				if problem.KindOf(err) != state {
 					t.Errorf("%s against %s: %v", door, state, err)
 				}
+			}
+			if _, err := w.AskToStop(ctx, b.Session, []byte(testkit.Confirm)); state == problem.OTPLocked && problem.KindOf(err) != state {
+				t.Errorf("stop of use against %s: %v", state, err)
 			}
 			if state == problem.FactorBlocked {
 				w.Clock.Move(4 * time.Minute) // keep her session alive over the block

@@ -2,6 +2,8 @@ package authority_test
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +92,52 @@ func TestAWeakHashIsReplacedInsideASession(t *testing.T) {
 			if _, again, _ := stored(c.which); again != hash || entries(customer, c.factor) != 1 {
 				t.Errorf("%s: the new hash was made anew", c.which)
 			}
+		}
+	})
+}
+
+// noRoom is a source of randomness that fills the queue of those who hash when a salt is drawn from it: the password has been looked at, and its new hash finds no place.
+type noRoom struct {
+	io.Reader
+	fill func()
+}
+
+func (c *noRoom) Read(b []byte) (int, error) {
+	if c.fill != nil && len(b) == 16 {
+		fill := c.fill
+		c.fill = nil
+		fill()
+	}
+	return c.Reader.Read(b)
+}
+
+// A right password logs in although there is no room to hash it anew. The weak hash stands until the next login, and no try is lost.
+func TestARightPasswordLogsInWhereManyAreHashing(t *testing.T) {
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		foreign, err := bcrypt.GenerateFromPassword([]byte(testkit.Login), bcrypt.MinCost)
+		want(t, "a weak hash", err, "")
+		want(t, "importing", w.ImportCustomer(t.Context(), authority.NewCustomer{Ref: testkit.Ref, LoginID: testkit.LoginID, LoginPasswordHash: string(foreign), ConfirmPassword: testkit.Confirm, Name: "山田 花子", Kana: "ヤマダ ハナコ",
+			Mail: testkit.HerMail, Phone: "090-0000-1234", Branch: "101", AccountType: "普通", AccountNumber: "1234567", KeepPasswords: true}), "")
+		stored := func() string {
+			c, err := w.Store.Reader().CustomerByLoginID(t.Context(), testkit.LoginID)
+			want(t, "reading the customer", err, "")
+			return c.LoginPassword
+		}
+		before := stored()
+		b := &testkit.Browser{W: w, Visit: testkit.Visit(authority.PC)}
+		quiet := w.Rand
+		for i := range 6 { // as many as would block her, if a try were lost each time
+			w.Rand = &noRoom{Reader: quiet, fill: w.FillHasher}
+			want(t, fmt.Sprint("login ", i, " among many"), b.Password(testkit.LoginID, testkit.Login), "")
+			if stored() != before {
+				t.Fatalf("login %d found room for a new hash", i)
+			}
+			w.Rand = quiet
+			w.EmptyHasher()
+		}
+		want(t, "a login when it is quiet", b.Password(testkit.LoginID, testkit.Login), "")
+		if stored() == before {
+			t.Error("the weak hash still stands")
 		}
 	})
 }

@@ -15,7 +15,7 @@ type Keys interface {
 	Open(purpose, place string, sealed []byte) ([]byte, error)
 	// MAC is a keyed hash for what is looked up or compared but must not be searchable in a stolen table.
 	MAC(purpose string, data []byte) []byte
-	// Issuer describes the issuer key; SignIssuer signs a SHA-256 digest with it (64 bytes, r and s).
+	// Issuer describes the issuer key; SignIssuer signs a SHA-256 digest with it (64 bytes, r and s). The authority asks for no signature after the key's end.
 	Issuer() signing.Issuer
 	SignIssuer(digest []byte) ([]byte, error)
 	// Templates is the bundle of templates that the issuer root has signed (docs/protocol.md, Templates), or empty.

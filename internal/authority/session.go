@@ -62,7 +62,10 @@ type Cookie struct {
 
 // ACR is the class of what happened, as OpenID Connect reports it (R-059: exactly what happened).
 func (s Session) ACR() string {
-	if slices.Contains(s.AMR, "otp") {
+	switch {
+	case s.PhishingResistant():
+		return ACRPasskey
+	case slices.Contains(s.AMR, "otp"):
 		return ACROneTimePassword
 	}
 	return ACRPassword
@@ -72,6 +75,7 @@ func (s Session) ACR() string {
 const (
 	ACRPassword        = "urn:inkan:acr:password"
 	ACROneTimePassword = "urn:inkan:acr:password+otp"
+	ACRPasskey         = "phr" // phishing-resistant (OpenID Connect EAP ACR Values 1.0); whether the key can be copied stands in amr
 )
 
 // Actor is the customer of this session, acting.
@@ -184,7 +188,12 @@ func (a *Authority) NextStep(ctx context.Context, s Session) (Step, error) {
 		return StepPasswords, nil
 	}
 	if s.Channel == Smartphone && !slices.Contains(s.AMR, "otp") {
-		return StepApply, nil
+		if !s.PhishingResistant() {
+			return StepApply, nil
+		}
+		if has, err := a.hasToken(ctx, s.Customer); err != nil || !has {
+			return StepApply, err
+		}
 	}
 	return StepDone, nil
 }
@@ -219,22 +228,23 @@ func (a *Authority) Login(ctx context.Context, v Visit, loginID string, pw []byt
 	if err != nil {
 		return Session{}, Cookie{}, err
 	}
-	if err := a.sourceOpen(ctx, v.Actor.Source, now); err != nil {
-		return Session{}, Cookie{}, err
-	}
 	ctx = context.WithoutCancel(ctx)
 	c, known, err := a.findLogin(ctx, loginID)
 	if err != nil {
 		return Session{}, Cookie{}, err
 	}
 	lane := strangers
-	browserHash := hashCookie(v.Browser)
 	knownBrowser := false
 	if known && v.Browser != "" {
-		b, err := a.Store.Reader().BrowserByHash(ctx, db.BrowserByHashParams{Hash: browserHash, Customer: c.ID})
+		b, err := a.Store.Reader().BrowserByHash(ctx, db.BrowserByHashParams{Hash: hashCookie(v.Browser), Customer: c.ID})
 		if err == nil {
 			lane, knownBrowser = b.ID, true
 		} else if !errors.Is(err, store.ErrNone) {
+			return Session{}, Cookie{}, err
+		}
+	}
+	if !knownBrowser { // strangers in her own network do not keep her browser out: it has tries of its own
+		if err := a.sourceOpen(ctx, v.Actor.Source, now); err != nil {
 			return Session{}, Cookie{}, err
 		}
 	}
@@ -257,7 +267,7 @@ func (a *Authority) Login(ctx context.Context, v Visit, loginID string, pw []byt
 	if err != nil {
 		return Session{}, Cookie{}, err
 	}
-	ok, weak, err := a.verifyPassword(ctx, pw, stored)
+	ok, weak, err := a.verifyPassword(ctx, knownBrowser, pw, stored)
 	if err != nil {
 		if known && blocked == nil {
 			err = errors.Join(err, a.giveBack(ctx, subject, loginPassword, lane))
@@ -276,9 +286,9 @@ func (a *Authority) Login(ctx context.Context, v Visit, loginID string, pw []byt
 		return Session{}, Cookie{}, a.writeRefusal(ctx, d, refusal)
 	}
 	var rehashed string
-	if weak {
-		if rehashed, err = a.hashPassword(ctx, pw); err != nil {
-			return Session{}, Cookie{}, err
+	if weak { // where too many are hashing it waits for her next login: the hash that stands opens as before
+		if rehashed, err = a.hashPassword(ctx, pw); err != nil && problem.KindOf(err) == "" {
+			return Session{}, Cookie{}, errors.Join(err, a.giveBack(ctx, subject, loginPassword, lane))
 		}
 	}
 	var s Session
@@ -329,11 +339,7 @@ func (a *Authority) LoginOTP(ctx context.Context, v Visit, s Session, code strin
 		return Session{}, Cookie{}, err
 	}
 	var cookie Cookie
-	known := v.Browser != ""
-	if known {
-		_, err := a.Store.Reader().BrowserByHash(ctx, db.BrowserByHashParams{Hash: hashCookie(v.Browser), Customer: s.Customer})
-		known = err == nil
-	}
+	known := a.knows(ctx, v, s.Customer)
 	err := a.do(ctx, s.Actor(), audit.LoginOTP, func(ctx context.Context, d *deed) error {
 		d.on(s.Customer, "")
 		if ok, err := d.spendOTP(ctx, s.Customer, code); err != nil || !ok {
@@ -439,14 +445,15 @@ func (d *deed) previousLogin(ctx context.Context, s *Session) error {
 	return err
 }
 
-// knowBrowser remembers a browser after a whole login, so that strangers who guess cannot keep its owner out.
+// knowBrowser remembers a browser after a whole login, so that strangers who guess cannot keep its owner out. A browser that was never seen before is told to every address.
 func (d *deed) knowBrowser(ctx context.Context, customerID string, v Visit, known bool) (string, error) {
 	if known {
 		return "", d.TouchBrowser(ctx, db.TouchBrowserParams{Hash: hashCookie(v.Browser), LastAt: store.Micros(d.now)})
 	}
 	value := base64.RawURLEncoding.EncodeToString(d.a.random(32))
-	return value, d.InsertBrowser(ctx, db.InsertBrowserParams{Hash: hashCookie(value), ID: d.a.newID(ident.Browser, d.now), Customer: customerID,
-		Device: v.Actor.Device, FirstAt: store.Micros(d.now)})
+	id := d.a.newID(ident.Browser, d.now)
+	return value, errors.Join(d.InsertBrowser(ctx, db.InsertBrowserParams{Hash: hashCookie(value), ID: id, Customer: customerID, Device: v.Actor.Device, FirstAt: store.Micros(d.now)}),
+		d.tellObject(ctx, customerID, "login_new_device", id, map[string]string{"place": Place(v.Actor.Source)}))
 }
 
 func laneWord(lane string) string {

@@ -3,7 +3,6 @@ package authority
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
@@ -93,20 +92,33 @@ func (d *deed) endEnrolmentStarted(ctx context.Context, e enrolment.Enrolment) e
 	return store.Must(d.EndEnrolment(ctx, db.EndEnrolmentParams{ID: e.ID, State: string(to), EndedAt: store.Micros(d.now), State_2: string(enrolment.Registered)}))
 }
 
-// StopToken ends the use of the token in use, with the confirmation password and a code. The waiting time before the next application begins.
-func (a *Authority) StopToken(ctx context.Context, s Session, confirm []byte, code string) error {
-	if !s.Full || !slices.Contains(s.AMR, "otp") {
-		return problem.New(problem.StepUp)
+// AskToStop begins the stop of the token in use, with the confirmation password; the token app has the last word. A code does not: whoever relays one from a look-alike page would be rid of
+// every code after it (B-06).
+func (a *Authority) AskToStop(ctx context.Context, s Session, confirm []byte) (Errand, error) {
+	c, err := a.customer(ctx, s.Customer)
+	if err != nil {
+		return Errand{}, err
 	}
+	if err := a.checkPassword(ctx, s.Actor(), audit.TokenStop, c, confirmPassword, confirm); err != nil {
+		return Errand{}, err
+	}
+	return a.Ask(ctx, s, StopUse, "")
+}
+
+// StopToken ends the use of the token in use, once its app has approved that. The waiting time before the next application begins.
+func (a *Authority) StopToken(ctx context.Context, s Session, errand string) error {
 	c, err := a.customer(ctx, s.Customer)
 	if err != nil {
 		return err
 	}
-	if err := a.checkPassword(ctx, s.Actor(), audit.TokenStop, c, confirmPassword, confirm); err != nil {
-		return err
-	}
 	return a.do(ctx, s.Actor(), audit.TokenStop, func(ctx context.Context, d *deed) error {
-		d.on(c.ID, "")
+		row, err := d.errand(ctx, s, errand)
+		if err != nil {
+			return err
+		}
+		if err := d.spend(ctx, row, StopUse, ""); err != nil {
+			return err
+		}
 		t, err := d.LiveToken(ctx, c.ID)
 		if errors.Is(err, store.ErrNone) {
 			return problem.New(problem.TokenNone)
@@ -115,9 +127,6 @@ func (a *Authority) StopToken(ctx context.Context, s Session, confirm []byte, co
 			return err
 		}
 		d.object = t.ID
-		if ok, err := d.spendOTP(ctx, c.ID, code); err != nil || !ok {
-			return err
-		}
 		to, _ := token.Life.Next(token.Active, token.Revoke)
 		if err := store.Must(d.SetTokenState(ctx, db.SetTokenStateParams{ID: t.ID, State: string(to), EndedAt: store.Micros(d.now), State_2: string(token.Active)})); err != nil {
 			return err

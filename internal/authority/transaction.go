@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
@@ -93,17 +94,93 @@ func (a *Authority) bundle(ctx context.Context, q *db.Queries, hash string) (*tr
 	return b, err
 }
 
-// transactionOf gives a row as the bank may see it.
-func (a *Authority) transactionOf(ctx context.Context, q *db.Queries, row db.Txn, now time.Time) (Transaction, error) {
+// The kinds of envelopes that are kept with a transaction.
+const (
+	offerEnvelope    = "offer"
+	decisionEnvelope = "decision"
+	offlineEnvelope  = "offline"
+	permitEnvelope   = "permit"
+)
+
+// offer is what was offered to a customer. It is read and rendered once, and never changes.
+type offer struct {
+	envelope string
+	document transaction.Document
+	ja, en   string
+	qr       func() (string, error) // made when it is first asked for
+}
+
+func newOffer(envelope string, b *transaction.Bundle) (*offer, error) {
+	e, err := signing.Parse(signing.TypOffer, envelope)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := transaction.ParseDocument(e.Payload, b)
+	if err != nil {
+		return nil, err
+	}
+	return &offer{envelope: envelope, document: doc, ja: b.Render(doc, "ja"), en: b.Render(doc, "en"), qr: sync.OnceValues(func() (string, error) { return transaction.QR(envelope) })}, nil
+}
+
+// How many are remembered of each: an offer takes some seven kilobytes, the other less than one.
+const (
+	offersKept = 2048
+	askedKept  = 16384
+)
+
+// recent remembers the latest of what never changes, or of what is looked at again before anything depends on it: from the creation of a transaction until its end it is asked for
+// several times. What is not there is read.
+type recent[T any] struct {
+	mu       sync.Mutex
+	new, old map[string]T // the old half goes all at once, when the new half is full
+}
+
+func (r *recent[T]) find(key string) (T, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if x, ok := r.new[key]; ok {
+		return x, true
+	}
+	x, ok := r.old[key]
+	return x, ok
+}
+
+// keep remembers one thing more, of so many at the most.
+func (r *recent[T]) keep(most int, key string, x T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.new == nil || len(r.new) >= most/2 {
+		r.new, r.old = map[string]T{}, r.new
+	}
+	r.new[key] = x
+}
+
+// offer finds what was offered.
+func (a *Authority) offer(ctx context.Context, q *db.Queries, row db.Txn) (*offer, error) {
+	if o, ok := a.offers.find(row.Offer); ok {
+		return o, nil
+	}
 	b, err := a.bundle(ctx, q, row.Bundle)
 	if err != nil {
-		return Transaction{}, err
+		return nil, err
 	}
-	offer, err := signing.Parse(signing.TypOffer, row.Offer)
+	envelope, err := q.EnvelopeOf(ctx, db.EnvelopeOfParams{Txn: row.ID, Kind: offerEnvelope})
 	if err != nil {
-		return Transaction{}, err
+		return nil, err
 	}
-	doc, err := transaction.ParseDocument(offer.Payload, b)
+	if signing.Hash(envelope) != row.Offer {
+		return nil, errors.New("the offer of " + row.ID + " is not the one that was made")
+	}
+	o, err := newOffer(envelope, b)
+	if err == nil {
+		a.offers.keep(offersKept, row.Offer, o)
+	}
+	return o, err
+}
+
+// transactionOf gives a row as the bank may see it.
+func (a *Authority) transactionOf(ctx context.Context, q *db.Queries, row db.Txn, now time.Time) (Transaction, error) {
+	o, err := a.offer(ctx, q, row)
 	if err != nil {
 		return Transaction{}, err
 	}
@@ -111,12 +188,15 @@ func (a *Authority) transactionOf(ctx context.Context, q *db.Queries, row db.Txn
 	if err != nil {
 		return Transaction{}, err
 	}
-	t := Transaction{ID: row.ID, Customer: c.Ref, Document: doc, DisplayJA: b.Render(doc, "ja"), DisplayEN: b.Render(doc, "en"), Offer: row.Offer, Created: store.Time(row.CreatedAt),
+	t := Transaction{ID: row.ID, Customer: c.Ref, Document: o.document, DisplayJA: o.ja, DisplayEN: o.en, Offer: o.envelope, Created: store.Time(row.CreatedAt),
 		Expires: store.Time(row.ExpiresAt), Decided: store.Time(row.DecidedAt), ApprovedUntil: store.Time(row.ApprovedUntil), Ended: store.Time(row.EndedAt), Grade: transaction.Grade(row.Grade),
-		Reason: row.Reason, Permit: row.Permit, customerID: row.Customer, token: row.Token, bundle: row.Bundle, who: row.Client}
+		Reason: row.Reason, customerID: row.Customer, token: row.Token, bundle: row.Bundle, who: row.Client}
 	t.State = stateOf(row, now)
 	if t.State == transaction.Pending {
-		t.QR, err = transaction.QR(row.Offer)
+		t.QR, err = o.qr()
+	}
+	if err == nil && row.Permit != "" {
+		t.Permit, err = q.EnvelopeOf(ctx, db.EnvelopeOfParams{Txn: row.ID, Kind: permitEnvelope})
 	}
 	return t, err
 }
@@ -171,6 +251,7 @@ func (a *Authority) CreateTransaction(ctx context.Context, by audit.Actor, key s
 	}
 	hash := requestHash(n.Ref, n.Template, n.Currency, strings.Join(slices.Sorted(pairs(n.Fields)), "\x00"))
 	var row db.Txn
+	var asked db.AskedRow
 	err = a.do(ctx, by, audit.TransactionCreate, func(ctx context.Context, d *deed) error {
 		before := func() (done bool, err error) { // whether the same request has led to one
 			object, err := d.once(ctx, key, hash)
@@ -194,33 +275,63 @@ func (a *Authority) CreateTransaction(ctx context.Context, by audit.Actor, key s
 			}
 			return refusal
 		}
-		doc := transaction.Document{ID: a.newID(ident.Transaction, d.now), Issuer: a.Bank.TokenOrigin, Audience: by.ID, Customer: a.pairwise(c.ID), Nonce: [16]byte(a.random(16)),
-			Template: tmpl.Name, TemplateVersion: tmpl.Version, Bundle: a.templates.Hash, Currency: n.Currency, Fields: fields, Issued: d.now, Expires: d.now.Add(a.Policy.TransactionLife).Truncate(time.Second)}
-		d.on(c.ID, doc.ID)
+		d.on(c.ID, "")
 		d.detail = map[string]string{"template": tmpl.Name}
-		payload, err := doc.Bytes()
-		if err != nil {
-			return problem.New(problem.FieldsRefused, "field", "fields", "reason", "length")
-		}
-		offer, err := signing.Seal(signing.TypOffer, a.Keys.Issuer().Kid, nil, payload, a.Keys.SignIssuer)
+		doc, err := d.offer(ctx, c.ID, by.ID, tmpl, n.Currency, fields)
 		if err != nil {
 			return err
 		}
+		d.object = doc.ID
 		err = errors.Join(
-			d.InsertTxn(ctx, db.InsertTxnParams{ID: doc.ID, Customer: c.ID, Client: by.ID, DocumentHash: signing.Hash(payload), Offer: offer, Bundle: a.templates.Hash, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(doc.Expires)}),
 			d.InsertIdempotency(ctx, db.InsertIdempotencyParams{Client: by.ID, ID: key, RequestHash: hash, Object: doc.ID, CreatedAt: store.Micros(d.now)}),
-			d.wake(ctx, c.ID, t, doc))
+			d.wake(ctx, c.ID, store.Token(t), doc))
 		if err != nil {
 			return err
 		}
 		row, err = d.TxnByID(ctx, doc.ID)
+		asked = askedOf(row, t)
 		return err
 	})
 	if err != nil {
 		return out, err
 	}
+	if asked.Txn == row.ID { // and not the same request again
+		a.asked.keep(askedKept, row.ID, asked)
+	}
 	a.tell(row.ID, row.Customer)
 	return a.transactionOf(ctx, a.Store.Reader(), row, a.Now())
+}
+
+// askedOf is what Asked would read of a transaction that has just been made.
+func askedOf(row db.Txn, t db.Token) db.AskedRow {
+	return db.AskedRow{ID: t.ID, Customer: t.Customer, State: t.State, Platform: t.Platform, SigningKey: t.SigningKey, KeyThumbprint: t.KeyThumbprint, ExpiresAt: t.ExpiresAt,
+		Txn: row.ID, Client: row.Client, Template: row.Template, TxnState: row.State, DocumentHash: row.DocumentHash, Offer: row.Offer, DisplayJa: row.DisplayJa, DisplayEn: row.DisplayEn,
+		Bundle: row.Bundle, Decision: row.Decision}
+}
+
+// offer makes the document of a transaction, signs it, and keeps both: here and never again.
+func (d *deed) offer(ctx context.Context, customerID, client string, tmpl transaction.Template, currency string, fields []transaction.Field) (transaction.Document, error) {
+	a := d.a
+	doc := transaction.Document{ID: a.newID(ident.Transaction, d.now), Issuer: a.Bank.TokenOrigin, Audience: client, Customer: a.pairwise(customerID), Nonce: [16]byte(a.random(16)),
+		Template: tmpl.Name, TemplateVersion: tmpl.Version, Bundle: a.templates.Hash, Currency: currency, Fields: fields, Issued: d.now, Expires: d.now.Add(a.Policy.TransactionLife).Truncate(time.Second)}
+	payload, err := doc.Bytes()
+	if err != nil {
+		return doc, problem.New(problem.FieldsRefused, "field", "fields", "reason", "length")
+	}
+	envelope, err := signing.Seal(signing.TypOffer, a.Keys.Issuer().Kid, nil, payload, a.Keys.SignIssuer)
+	if err != nil {
+		return doc, err
+	}
+	o, err := newOffer(envelope, a.templates)
+	if err != nil {
+		return doc, err
+	}
+	offered := signing.Hash(envelope)
+	a.offers.keep(offersKept, offered, o)
+	return doc, errors.Join(
+		d.InsertTxn(ctx, db.InsertTxnParams{ID: doc.ID, Customer: customerID, Client: client, Template: doc.Template, DocumentHash: o.document.Hash, Offer: offered,
+			DisplayJa: signing.Hash(o.ja), DisplayEn: signing.Hash(o.en), Bundle: a.templates.Hash, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(doc.Expires)}),
+		d.InsertEnvelope(ctx, db.InsertEnvelopeParams{Txn: doc.ID, Kind: offerEnvelope, Envelope: envelope}))
 }
 
 func pairs(m map[string]string) func(func(string) bool) {
@@ -242,7 +353,7 @@ func fieldsRefused(err error) error {
 }
 
 // payer finds the customer of a transaction and her token in use, or says why none can be asked.
-func (d *deed) payer(ctx context.Context, ref string) (c db.Customer, t token.Token, err error) {
+func (d *deed) payer(ctx context.Context, ref string) (c db.Customer, t db.Token, err error) {
 	if !isRef(ref) {
 		return c, t, problem.New(problem.NotFound)
 	}
@@ -258,22 +369,13 @@ func (d *deed) payer(ctx context.Context, ref string) (c db.Customer, t token.To
 	if c.TransfersStoppedAt > 0 {
 		return c, t, problem.New(problem.TransfersStopped, "since", store.Time(c.TransfersStoppedAt))
 	}
-	row, err := d.CurrentToken(ctx, c.ID)
-	if errors.Is(err, store.ErrNone) {
+	if t, err = d.CurrentToken(ctx, c.ID); errors.Is(err, store.ErrNone) {
 		return c, t, problem.New(problem.TokenNone)
-	}
-	if err != nil {
+	} else if err != nil {
 		return c, t, err
 	}
-	t = store.Token(row)
-	switch t.ShownState(d.now) {
-	case token.Active:
-	case token.Expired:
-		return c, t, problem.New(problem.TokenExpired, "expired", t.Expires)
-	case token.Locked:
-		return c, t, problem.New(problem.OTPLocked)
-	default:
-		return c, t, problem.New(problem.TokenNone)
+	if refusal := unfit(store.Token(t), d.now); refusal != nil {
+		return c, t, refusal
 	}
 	if c.TransactionAuthAt == 0 && !d.a.Policy.TransactionAlways {
 		return c, t, problem.New(problem.TransactionAuthOff)
@@ -458,30 +560,31 @@ func (a *Authority) ConsumeTransaction(ctx context.Context, by audit.Actor, id s
 		default:
 			return problem.New(problem.TransactionNotApproved, "state", string(t.State))
 		}
-		decision := ""
-		if row.Decision != "" {
-			decision = signing.Hash(row.Decision)
-		}
-		permit, err := transaction.MakePermit(transaction.Permit{Transaction: id, Document: row.DocumentHash, Decision: decision, Grade: t.Grade, Audience: by.ID, Customer: t.Customer,
-			Order: transaction.Order{Template: t.Document.Template, Currency: t.Document.Currency, Fields: t.Document.Fields}, Request: e.Request, Time: d.now}, a.Keys.Issuer().Kid, a.Keys.SignIssuer)
-		if err != nil {
-			return err
-		}
-		did, err := store.Once(d.ConsumeTxn(ctx, db.ConsumeTxnParams{ID: id, Request: e.Request, Permit: permit, Now: store.Micros(d.now)}))
-		if err != nil {
-			return err
-		}
-		if !did { // between reading and writing it was withdrawn, carried out or stopped: look again, and say which
-			return store.ErrConflict
-		}
 		d.detail = map[string]string{"grade": string(t.Grade)}
-		return nil
+		return d.consume(ctx, row, t, e.Request)
 	})
 	if err != nil {
 		return out, err
 	}
 	a.tell(row.ID, row.Customer)
 	return a.ReadTransaction(ctx, by, id)
+}
+
+// consume gives the permit for a transaction that is approved, once.
+func (d *deed) consume(ctx context.Context, row db.Txn, t Transaction, request string) error {
+	permit, err := transaction.MakePermit(transaction.Permit{Transaction: row.ID, Document: row.DocumentHash, Decision: row.Decision, Grade: t.Grade, Audience: row.Client, Customer: t.Customer,
+		Order: transaction.Order{Template: t.Document.Template, Currency: t.Document.Currency, Fields: t.Document.Fields}, Request: request, Time: d.now}, d.a.Keys.Issuer().Kid, d.a.Keys.SignIssuer)
+	if err != nil {
+		return err
+	}
+	did, err := store.Once(d.ConsumeTxn(ctx, db.ConsumeTxnParams{ID: row.ID, Request: request, Permit: signing.Hash(permit), Now: store.Micros(d.now)}))
+	if err != nil {
+		return err
+	}
+	if !did { // between reading and writing it was withdrawn, carried out or stopped: look again, and say which
+		return store.ErrConflict
+	}
+	return d.InsertEnvelope(ctx, db.InsertEnvelopeParams{Txn: row.ID, Kind: permitEnvelope, Envelope: permit})
 }
 
 // differs names what an execution has otherwise than the document that was approved.
@@ -519,7 +622,19 @@ func (a *Authority) Evidence(ctx context.Context, by audit.Actor, id string) (tr
 	if err != nil {
 		return transaction.Evidence{}, err
 	}
-	e := transaction.Evidence{Version: "1", Offer: row.Offer, Decision: row.Decision, Offline: row.Offline, Permit: row.Permit, IssuerKey: a.Keys.Issuer().Envelope, Templates: b.Envelope, DeviceKey: map[string]string{}}
+	envelopes, err := a.Store.Reader().EnvelopesOf(ctx, id)
+	if err != nil {
+		return transaction.Evidence{}, err
+	}
+	named := map[string]string{offerEnvelope: row.Offer, decisionEnvelope: row.Decision, offlineEnvelope: row.Offline, permitEnvelope: row.Permit}
+	kept := map[string]string{}
+	for _, e := range envelopes {
+		if named[e.Kind] != "" { // what came after the row was read belongs to a later state
+			kept[e.Kind] = e.Envelope
+		}
+	}
+	e := transaction.Evidence{Version: "1", Offer: kept[offerEnvelope], Decision: kept[decisionEnvelope], Offline: kept[offlineEnvelope], Permit: kept[permitEnvelope],
+		IssuerKey: a.Keys.Issuer().Envelope, Templates: b.Envelope, DeviceKey: map[string]string{}}
 	if row.Token == "" {
 		return e, nil
 	}
@@ -534,9 +649,6 @@ func (a *Authority) Evidence(ctx context.Context, by audit.Actor, id string) (tr
 	return e, nil
 }
 
-// reportsTogether is how many reports one answer holds.
-const reportsTogether = 100
-
 // Reports are the transactions of this system of the bank that customers did not ask for (身に覚えがない), the newest first; before is the moment of the last one of the
 // page before, or the zero time.
 func (a *Authority) Reports(ctx context.Context, by audit.Actor, before time.Time) ([]Transaction, error) {
@@ -547,7 +659,7 @@ func (a *Authority) Reports(ctx context.Context, by audit.Actor, before time.Tim
 	if before.IsZero() {
 		before = now.Add(time.Second)
 	}
-	rows, err := a.Store.Reader().ReportedTxns(ctx, db.ReportedTxnsParams{Client: by.ID, DecidedAt: store.Micros(before), Limit: reportsTogether})
+	rows, err := a.Store.Reader().ReportedTxns(ctx, db.ReportedTxnsParams{Client: by.ID, DecidedAt: store.Micros(before)})
 	if err != nil {
 		return nil, err
 	}
@@ -595,7 +707,7 @@ func (a *Authority) TransactionAuthOf(ctx context.Context, ref string) (Transact
 // AddTransactionAuth adds transaction authentication to the token in use, with a one-time password of it (M-07). It cannot be taken away again while the token is in use:
 // whoever sits in the customer's session must not be able to.
 func (a *Authority) AddTransactionAuth(ctx context.Context, s Session, code string) error {
-	if !s.Full || !slices.Contains(s.AMR, "otp") {
+	if !s.Full {
 		return problem.New(problem.StepUp)
 	}
 	return a.do(ctx, s.Actor(), audit.TransactionAuthAdd, func(ctx context.Context, d *deed) error {

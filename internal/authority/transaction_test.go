@@ -572,13 +572,16 @@ func TestTransactionsNeedAToken(t *testing.T) {
 			w.Clock.Move(time.Minute)
 		}
 		made := p.order()
-		if err := w.StopToken(ctx, b.Session, []byte(testkit.Confirm), phone.Code()); err != nil {
+		if _, err := phone.Send(phone.Decision(made.Offer, transaction.Yes)); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Stop(phone); err != nil {
 			t.Fatal(err)
 		}
 		if x, err := w.ReadTransaction(ctx, internetBank, made.ID); err != nil || x.State != transaction.Cancelled {
 			t.Fatalf("after the stop: %s, %v", x.State, err)
 		}
-		if _, err := phone.Send(phone.Decision(made.Offer, transaction.Yes)); problem.KindOf(err) != problem.TokenNone {
+		if _, err := phone.Send(phone.Decision(made.Offer, transaction.No)); problem.KindOf(err) != problem.TokenNone {
 			t.Errorf("a stopped token: %v", err)
 		}
 		_, err = w.CreateTransaction(ctx, internetBank, "k4", p.transfer())

@@ -13,11 +13,11 @@ import (
 	"github.com/inkan-auth/inkan/internal/store"
 )
 
-// codesTogether is how many codes one commit carries at the most.
-const codesTogether = 128
+// groupLimit is how many deeds one commit carries at the most.
+const groupLimit = 128
 
-// committers is how many writes of codes are under way at the same time. On PostgreSQL it is two: while the one waits for the disk, the other one is judged.
-// Where a write is alone, a second one would only stand in line, with few codes in it, while more and more arrive that could have come with it.
+// committers is how many writes of one queue are under way at the same time. On PostgreSQL it is two: while the one waits for the disk, the other one is judged.
+// Where a write is alone, a second one would only stand in line, with few deeds in it, while more and more arrive that could have come with it.
 func (a *Authority) committers() int {
 	if a.Store.Alone() {
 		return 1
@@ -25,12 +25,50 @@ func (a *Authority) committers() int {
 	return 2
 }
 
-// codes are the one-time passwords that the bank's systems have sent and that wait to be judged. Those that arrive while the writes before are under
-// way are committed together: nobody waits for a timer, and a commit costs the same for one and for a hundred.
-type codes struct {
+// queue holds deeds of one kind that have arrived and wait to be judged. Those that arrive while the writes before are under way are committed together:
+// nobody waits for a timer, and a commit costs the same for one and for a hundred.
+type queue[T interface{ whose() string }] struct {
 	mu      sync.Mutex
-	waiting []*verification
+	waiting []T
 	running int
+}
+
+// join puts a deed into the queue. Those whose turn has come are handed to commit, by so many goroutines at the most.
+func (q *queue[T]) join(v T, committers int, commit func(batch []T)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = append(q.waiting, v)
+	if q.running == committers {
+		return
+	}
+	q.running++
+	go func() {
+		for batch := q.take(); len(batch) > 0; batch = q.take() {
+			commit(batch)
+		}
+	}()
+}
+
+// take gives the deeds for the next commit, in the order in which they came, but of each customer one: what the one writes, such as the count of tries that
+// holds her guesser back, is there when the next one is judged. It gives none, and one committer less is running, when nobody waits.
+func (q *queue[T]) take() []T {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var batch, later []T
+	seen := make(map[string]bool, min(len(q.waiting), groupLimit))
+	for _, v := range q.waiting {
+		if len(batch) < groupLimit && !seen[v.whose()] {
+			seen[v.whose()] = true
+			batch = append(batch, v)
+		} else {
+			later = append(later, v)
+		}
+	}
+	q.waiting = later
+	if len(batch) == 0 {
+		q.running--
+	}
+	return batch
 }
 
 // verification is one code with the customer it is said to be from, and the place for the answer.
@@ -42,19 +80,15 @@ type verification struct {
 	done      chan struct{}
 }
 
+func (v *verification) whose() string { return v.ref }
+
 // VerifyOTP lets a system of the bank check a code that the customer typed on the bank's own page. It uses the code up like any other door.
 func (a *Authority) VerifyOTP(ctx context.Context, by audit.Actor, ref, code string) error {
 	if !isRef(ref) {
 		return problem.New(problem.NotFound)
 	}
 	v := &verification{ctx: ctx, by: by, ref: ref, code: code, done: make(chan struct{})}
-	a.codes.mu.Lock()
-	a.codes.waiting = append(a.codes.waiting, v)
-	if a.codes.running < a.committers() {
-		a.codes.running++
-		go a.verifyWaiting()
-	}
-	a.codes.mu.Unlock()
+	a.codes.join(v, a.committers(), a.verifyTogether)
 	<-v.done
 	return v.err
 }
@@ -64,50 +98,16 @@ func isRef(ref string) bool {
 	return len(ref) <= 64 && utf8.ValidString(ref) && !strings.ContainsRune(ref, 0)
 }
 
-// verifyWaiting judges and commits until nobody waits.
-func (a *Authority) verifyWaiting() {
-	for {
-		batch := a.codes.take()
-		if len(batch) == 0 {
-			return
-		}
-		a.verifyTogether(batch)
-		for _, v := range batch {
-			close(v.done)
-		}
-	}
-}
-
-// take gives the codes for the next commit, in the order in which they came, but of each customer one: the count of tries between two codes of one
-// customer is what holds her guesser back. It gives none, and one committer less is running, when nobody waits.
-func (c *codes) take() []*verification {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var batch, later []*verification
-	seen := map[string]bool{}
-	for _, v := range c.waiting {
-		if len(batch) < codesTogether && !seen[v.ref] {
-			seen[v.ref] = true
-			batch = append(batch, v)
-		} else {
-			later = append(later, v)
-		}
-	}
-	c.waiting = later
-	if len(batch) == 0 {
-		c.running--
-	}
-	return batch
-}
-
 // verifyTogether fills in the answers. When a write with several codes fails, each gets a write of its own, so that one broken row cannot
 // close the door to its neighbours.
 func (a *Authority) verifyTogether(batch []*verification) {
 	defer func() {
-		if p := recover(); p != nil { // this is no handler's goroutine: nobody else would catch it
-			for _, v := range batch {
+		p := recover() // this is no handler's goroutine: nobody else would catch it
+		for _, v := range batch {
+			if p != nil {
 				v.err = fmt.Errorf("%s: panic: %v", audit.OTPVerify, p)
 			}
+			close(v.done)
 		}
 	}()
 	ctx := context.WithoutCancel(batch[0].ctx) // a caller who hangs up must not undo a count, least of all that of others

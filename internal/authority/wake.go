@@ -74,7 +74,12 @@ func (d *deed) answeredWake(ctx context.Context, customerID string) error {
 	if d.a.Pusher == nil {
 		return nil
 	}
-	return errors.Join(d.ForgetThrottle(ctx, "wake 15m "+customerID), d.ForgetThrottle(ctx, "wake 24h "+customerID), d.ForgetThrottle(ctx, "wake last "+customerID))
+	return d.ForgetThrottles(ctx, wakeBuckets(customerID))
+}
+
+// wakeBuckets are the counters of a customer's wake-ups.
+func wakeBuckets(customerID string) []string {
+	return []string{"wake 15m " + customerID, "wake 24h " + customerID, "wake last " + customerID}
 }
 
 // deliverWake hands a wake-up to the phone's push service.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/store"
-	"github.com/inkan-auth/inkan/internal/store/db"
 )
 
 // watchers are those who want to know at once that something has changed: calls of the bank that wait for a transaction, and phones with the app open. They are told that
@@ -70,7 +69,7 @@ func (a *Authority) Relay(ctx context.Context) error {
 		}
 		// A change may be committed a little after its own time; looking back twice as far as a write may last costs a second look at a few rows.
 		from := max(0, since-2*writeTimeout.Microseconds())
-		rows, err := a.Store.Reader().TxnsChanged(ctx, db.TxnsChangedParams{ChangedAt: from, Limit: 10000})
+		rows, err := a.Store.Reader().TxnsChanged(ctx, from)
 		if err != nil && ctx.Err() == nil {
 			a.Log.Error("looking for what other nodes have changed", "err", err)
 			continue

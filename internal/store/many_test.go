@@ -191,3 +191,157 @@ func TestManyEntriesAreWrittenAsEachAlone(t *testing.T) {
 		}
 	})
 }
+
+// Proofs that are used up together are each new or not as if they had come alone, also where a statement carries used ones among fresh ones.
+func TestManyProofsAreUsedUpAsEachAlone(t *testing.T) {
+	each(t, func(t *testing.T, e *engine) {
+		proof := func(size, n int) db.UseProofParams {
+			return db.UseProofParams{ID: []byte(fmt.Sprintf("\x00\xff%d/%03d", size, n)), ExpiresAt: int64(1000 + n)}
+		}
+		for _, size := range batches {
+			used := func(n int) bool { return n%7 == 3 && size != 15 } // none of fifteen
+			all := make([]db.UseProofParams, size)
+			for n := range all {
+				all[n] = proof(size, size-1-n) // not in their order
+			}
+			fine(t, e.Housekeep(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				for n := range size {
+					if used(n) {
+						if _, err := tx.UseProof(ctx, proof(size, n)); err != nil {
+							return err
+						}
+					}
+				}
+				return nil
+			}))
+			for round := range 2 {
+				fine(t, e.Housekeep(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+					fresh, err := tx.UseProofs(ctx, all)
+					for n := range size {
+						if got, want := fresh[string(proof(size, n).ID)], round == 0 && !used(n); got != want {
+							t.Errorf("round %d: proof %d of %d is fresh: %v", round, n, size, got)
+						}
+					}
+					return err
+				}))
+			}
+			if got := e.count("SELECT count(*) FROM proof WHERE expires_at >= 1000"); got != size {
+				t.Errorf("%d proofs of %d are kept", got, size)
+			}
+			fine(t, e.Housekeep(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.DeleteOldProofs(ctx, 1<<40) }))
+		}
+	})
+}
+
+// What is forgotten together is gone, and nothing else is.
+func TestManyThrottlesAreForgotten(t *testing.T) {
+	each(t, func(t *testing.T, e *engine) {
+		for _, size := range batches {
+			var forget []string
+			fine(t, e.Housekeep(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				for n := range size {
+					forget = append(forget, key("bucket", n))
+					if n%3 == 0 {
+						continue // never counted
+					}
+					if _, err := tx.CountThrottle(ctx, db.CountThrottleParams{Bucket: key("bucket", n), StartedAt: 5}); err != nil {
+						return err
+					}
+				}
+				_, err := tx.CountThrottle(ctx, db.CountThrottleParams{Bucket: "another", StartedAt: 5})
+				return err
+			}))
+			fine(t, e.Housekeep(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.ForgetThrottles(ctx, forget) }))
+			if got := e.count("SELECT count(*) FROM throttle"); got != 1 {
+				t.Errorf("%d counters are left of %d", got, size)
+			}
+		}
+	})
+}
+
+// Approvals that are written together move exactly those transactions that each would have moved alone, and the envelopes stand as they were given.
+func TestManyApprovalsMoveAsEachAlone(t *testing.T) {
+	kinds := []string{"waits", "is answered", "is too late", "lies behind the fence", "another's token", "a stopped token", "a token at its end", "another key", "is not there"}
+	each(t, func(t *testing.T, e *engine) {
+		e.furnish()
+		fine(t, e.insert("bundle", map[string]any{"hash": "b1"}))
+		fine(t, e.Housekeep(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.RaiseFence(ctx, 100) }))
+		entry := func(ctx context.Context, tx *store.Tx) error {
+			return tx.Record(ctx, audit.Entry{ID: fmt.Sprint("ent_", time.Now().UnixNano()), At: time.Unix(1, 0), Actor: audit.Actor{Kind: audit.Operator}, Action: audit.TransactionDecide, Outcome: audit.Done})
+		}
+		for _, size := range batches {
+			// Two transactions of each sort: the one is moved together with others, its twin alone.
+			made := func(name string, n int) store.Approval {
+				kind := kinds[n%len(kinds)]
+				id := fmt.Sprintf("%s %d/%02d", name, size, n)
+				customer := map[string]any{"id": id, "ref": id, "login_id": id, "state": "active"}
+				token := map[string]any{"id": id, "customer": id, "enrolment": "e1", "state": "active", "key_thumbprint": "key", "expires_at": 5000}
+				txn := map[string]any{"id": id, "customer": id, "bundle": "b1", "state": "pending", "created_at": 200, "expires_at": 2000}
+				switch kind {
+				case "is answered":
+					txn["state"], txn["decided_at"], txn["ended_at"] = "rejected", 300, 300
+				case "is too late":
+					txn["expires_at"] = 1000
+				case "lies behind the fence":
+					txn["created_at"] = 100
+				case "another's token":
+					token["customer"] = "other " + id
+					fine(t, e.insert("customer", map[string]any{"id": "other " + id, "ref": "other " + id, "login_id": "other " + id, "state": "active"}))
+				case "a stopped token":
+					token["state"] = "suspended"
+				case "a token at its end":
+					token["expires_at"] = 1000
+				case "another key":
+					token["key_thumbprint"] = "newer"
+				}
+				fine(t, e.insert("customer", customer))
+				fine(t, e.insert("token", token))
+				if kind != "is not there" {
+					fine(t, e.insert("txn", txn))
+				}
+				return store.Approval{Txn: id, Token: id, Key: "key", Decision: "hash of " + id, Language: "ja"}
+			}
+			var all, alone []store.Approval
+			for n := range size {
+				all, alone = append(all, made("together", size-1-n)), append(alone, made("alone", size-1-n))
+			}
+			fine(t, e.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				moved, err := tx.ApproveTxns(ctx, 1000, 3000, all)
+				if err != nil {
+					return err
+				}
+				var envelopes []db.InsertEnvelopeParams
+				for i, p := range all {
+					one, err := tx.ApproveTxns(ctx, 1000, 3000, alone[i:i+1])
+					if err != nil {
+						return err
+					}
+					kind := kinds[(size-1-i)%len(kinds)]
+					if moved[p.Txn] != one[alone[i].Txn] || moved[p.Txn] != (kind == "waits") {
+						t.Errorf("%d together: what %s is moved: %v, alone: %v", size, kind, moved[p.Txn], one[alone[i].Txn])
+					}
+					if moved[p.Txn] {
+						envelopes = append(envelopes, db.InsertEnvelopeParams{Txn: p.Txn, Kind: "decision", Envelope: "of " + p.Txn})
+					}
+				}
+				return errors.Join(tx.InsertEnvelopes(ctx, envelopes), entry(ctx, tx))
+			}))
+			for n := range size {
+				if kinds[n%len(kinds)] != "waits" {
+					continue
+				}
+				id := fmt.Sprintf("together %d/%02d", size, n)
+				row, err := e.Reader().TxnByID(t.Context(), id)
+				fine(t, err)
+				want := db.Txn{ID: id, Customer: id, State: "approved", Bundle: "b1", CreatedAt: 200, ExpiresAt: 2000, Token: id, Decision: "hash of " + id, Grade: "A", Language: "ja", DecidedAt: 1000, ApprovedUntil: 3000, ChangedAt: 1000}
+				if !reflect.DeepEqual(row, want) {
+					t.Errorf("%d together:\n%+v\nwant\n%+v", size, row, want)
+				}
+				envelope, err := e.Reader().EnvelopeOf(t.Context(), db.EnvelopeOfParams{Txn: id, Kind: "decision"})
+				if fine(t, err); envelope != "of "+id {
+					t.Errorf("the decision is kept as %q", envelope)
+				}
+			}
+		}
+	})
+}

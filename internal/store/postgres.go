@@ -141,6 +141,61 @@ WHERE token.id = s.id AND token.id = ANY($1) AND token.last_step < s.step AND to
 RETURNING token.id`, tokens, numbers, drifts, at, now)
 }
 
+// UseProofs inserts in the order of the identifiers, so that two writes never wait for one another in a circle.
+func (a arrays) UseProofs(ctx context.Context, proofs []db.UseProofParams) (map[string]bool, error) {
+	ids, until := make([][]byte, len(proofs)), make([]int64, len(proofs))
+	for i, p := range proofs {
+		ids[i], until[i] = p.ID, p.ExpiresAt
+	}
+	out := make(map[string]bool, len(proofs))
+	return out, readAll(ctx, a.DBTX, func(r *sql.Rows) error {
+		var id sql.RawBytes
+		err := r.Scan(&id)
+		out[string(id)] = true
+		return err
+	}, `INSERT INTO proof (id, expires_at) SELECT p.id, p.expires_at FROM unnest(CAST($1 AS BYTEA[]), CAST($2 AS BIGINT[])) AS p(id, expires_at) ORDER BY p.id
+ON CONFLICT (id) DO NOTHING RETURNING id`, ids, until)
+}
+
+// ApproveTxns locks the transactions in the order of their identifiers before it moves them, as LockTokens does, and within the same statement. A row that had to be waited for
+// is judged as the write before left it.
+func (a arrays) ApproveTxns(ctx context.Context, now, until int64, approvals []Approval) (map[string]bool, error) {
+	columns := make([][]string, 5)
+	for _, p := range approvals {
+		for c, text := range []string{p.Txn, p.Token, p.Key, p.Decision, p.Language} {
+			columns[c] = append(columns[c], text)
+		}
+	}
+	out := make(map[string]bool, len(approvals))
+	return out, readAll(ctx, a.DBTX, func(r *sql.Rows) error {
+		var id string
+		err := r.Scan(&id)
+		out[id] = true
+		return err
+	}, `UPDATE txn SET state = 'approved', token = s.token, decision = s.decision, grade = 'A', language = s.language, decided_at = CAST($6 AS BIGINT), approved_until = CAST($7 AS BIGINT), changed_at = CAST($6 AS BIGINT)
+FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS TEXT[]), CAST($5 AS TEXT[])) AS s(id, token, key, decision, language)
+WHERE txn.id = s.id AND txn.id = ANY(ARRAY(SELECT l.id FROM txn l WHERE l.id = ANY(CAST($1 AS TEXT[])) ORDER BY l.id FOR NO KEY UPDATE))
+  AND txn.state = 'pending' AND txn.expires_at > CAST($6 AS BIGINT) AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
+  AND EXISTS (SELECT 1 FROM token k WHERE k.id = s.token AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST($6 AS BIGINT) AND k.key_thumbprint = s.key)
+RETURNING txn.id`, columns[0], columns[1], columns[2], columns[3], columns[4], now, until)
+}
+
+func (a arrays) InsertEnvelopes(ctx context.Context, envelopes []db.InsertEnvelopeParams) error {
+	columns := make([][]string, 3)
+	for _, e := range envelopes {
+		for c, text := range []string{e.Txn, e.Kind, e.Envelope} {
+			columns[c] = append(columns[c], text)
+		}
+	}
+	_, err := a.ExecContext(ctx, `INSERT INTO txn_envelope (txn, kind, envelope) SELECT e.* FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[])) AS e`, columns[0], columns[1], columns[2])
+	return err
+}
+
+func (a arrays) ForgetThrottles(ctx context.Context, buckets []string) error {
+	_, err := a.ExecContext(ctx, `DELETE FROM throttle WHERE bucket = ANY($1)`, buckets)
+	return err
+}
+
 func (a arrays) insertEntries(ctx context.Context, rows []db.InsertEntryParams) error {
 	columns := make([][]string, 11)
 	at := make([]int64, len(rows))

@@ -4,11 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
+	"github.com/inkan-auth/inkan/internal/domain/passkey"
+	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/store/db"
 )
@@ -65,4 +68,24 @@ func readAll(ctx context.Context, d db.DBTX, read func(*sql.Rows) error, query s
 		}
 	}
 	return rows.Err()
+}
+
+// Passkey is the passkey that a row holds.
+func Passkey(r db.Passkey) passkey.Passkey {
+	return passkey.Passkey{ID: r.ID, Owner: r.Owner, Name: r.Name, State: passkey.State(r.State), Usable: Time(r.UsableAt), Registered: Time(r.RegisteredAt), Device: r.RegisteredDevice,
+		LastUsed: Time(r.UsedAt), LastDevice: r.UsedDevice, Credential: passkey.Credential{ID: r.Credential, PublicKey: r.PublicKey, Counter: uint32(r.Counter), //nolint:gosec // it was one
+			BackupEligible: r.BackupEligible, BackedUp: r.BackedUp, AAGUID: r.Aaguid, Transports: strings.Fields(r.Transports)}}
+}
+
+// NewPasskey is the row of a passkey that has just been registered with a party.
+func NewPasskey(p passkey.Passkey, party, errand string) db.InsertPasskeyParams {
+	c := p.Credential
+	return db.InsertPasskeyParams{ID: p.ID, Party: party, Owner: p.Owner, Credential: c.ID, PublicKey: c.PublicKey, Counter: int64(c.Counter), BackupEligible: c.BackupEligible, BackedUp: c.BackedUp,
+		Aaguid: c.AAGUID, Transports: strings.Join(c.Transports, " "), Name: p.Name, State: string(p.State), UsableAt: Micros(p.Usable), Errand: errand, RegisteredAt: Micros(p.Registered), RegisteredDevice: p.Device}
+}
+
+// Staff is the member of staff that a row holds.
+func Staff(r db.Staff) staff.Member {
+	return staff.Member{ID: r.ID, Name: r.Name, Role: staff.Role(r.Role), State: staff.State(r.State), InvitedBy: r.InvitedBy, Invited: Time(r.CreatedAt), Open: Time(r.OpenUntil),
+		Registered: Time(r.RegisteredAt), Confirmed: Time(r.ConfirmedAt)}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -44,6 +45,9 @@ FROM k CROSS JOIN token t ON t.customer = k.customer LEFT JOIN attempt a ON a.cu
 WHERE t.state IN ('active', 'suspended', 'locked', 'expired')`)
 	wideEntries = widen(`INSERT INTO audit_entry (id, at, actor_kind, actor, action, customer, object, outcome, reason, device, source, detail, sealed_at) VALUES `,
 		`(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`, ``)
+	wideProofs    = widen(`INSERT INTO proof (id, expires_at) VALUES `, `(?, ?)`, ` ON CONFLICT (id) DO NOTHING`)
+	wideEnvelopes = widen(`INSERT INTO txn_envelope (txn, kind, envelope) VALUES `, `(?, ?, ?)`, ``)
+	wideThrottles = widen(`WITH k(bucket) AS (VALUES `, `(?)`, `) SELECT t.bucket FROM k CROSS JOIN throttle t ON t.bucket = k.bucket`)
 )
 
 // each reads the rows for some keys, a few keys a statement.
@@ -93,6 +97,87 @@ func (c chunks) AcceptSteps(ctx context.Context, now int64, steps []Step) (map[s
 		}
 	}
 	return out, nil
+}
+
+// UseProofs takes one by one those among which one has been used before: that is rare, and RETURNING would make SQLite build a table of its own each time.
+func (c chunks) UseProofs(ctx context.Context, proofs []db.UseProofParams) (map[string]bool, error) {
+	out := make(map[string]bool, len(proofs))
+	for some := range slices.Chunk(proofs, rowsTogether) {
+		args := make([]any, 0, 2*len(some))
+		for _, p := range some {
+			args = append(args, p.ID, p.ExpiresAt)
+		}
+		if _, err := c.DBTX.ExecContext(ctx, "SAVEPOINT proofs"); err != nil {
+			return nil, err
+		}
+		done, err := c.DBTX.ExecContext(ctx, wideProofs.text(len(some)), args...)
+		if err != nil {
+			return nil, err
+		}
+		n, err := done.RowsAffected()
+		if err != nil {
+			return nil, err
+		}
+		all := n == int64(len(some))
+		if !all {
+			if _, err := c.DBTX.ExecContext(ctx, "ROLLBACK TO proofs"); err != nil {
+				return nil, err
+			}
+		}
+		for _, p := range some {
+			fresh := all
+			if !all {
+				if fresh, err = Once(c.UseProof(ctx, p)); err != nil {
+					return nil, err
+				}
+			}
+			out[string(p.ID)] = fresh
+		}
+		if _, err := c.DBTX.ExecContext(ctx, "RELEASE proofs"); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// ApproveTxns takes a statement for each, as AcceptSteps does.
+func (c chunks) ApproveTxns(ctx context.Context, now, until int64, approvals []Approval) (map[string]bool, error) {
+	out := make(map[string]bool, len(approvals))
+	for _, p := range approvals {
+		var err error
+		if out[p.Txn], err = Once(c.ApproveTxn(ctx, db.ApproveTxnParams{ID: p.Txn, Token: p.Token, Decision: p.Decision, Language: p.Language, ApprovedUntil: until, KeyThumbprint: p.Key, Now: now})); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (c chunks) InsertEnvelopes(ctx context.Context, envelopes []db.InsertEnvelopeParams) error {
+	for some := range slices.Chunk(envelopes, rowsTogether) {
+		args := make([]any, 0, 3*len(some))
+		for _, e := range some {
+			args = append(args, e.Txn, e.Kind, e.Envelope)
+		}
+		if _, err := c.DBTX.ExecContext(ctx, wideEnvelopes.text(len(some)), args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ForgetThrottles looks first: mostly there is nothing to forget.
+func (c chunks) ForgetThrottles(ctx context.Context, buckets []string) error {
+	var there []string
+	err := c.each(ctx, wideThrottles, buckets, nil, func(r *sql.Rows) error {
+		var bucket string
+		err := r.Scan(&bucket)
+		there = append(there, bucket)
+		return err
+	})
+	for _, bucket := range there {
+		err = errors.Join(err, c.ForgetThrottle(ctx, bucket))
+	}
+	return err
 }
 
 func (c chunks) insertEntries(ctx context.Context, rows []db.InsertEntryParams) error {

@@ -52,8 +52,8 @@ type Tx struct {
 	entries int
 }
 
-// Many does for many rows what the verification of one-time passwords needs, so that those that arrive together cost what one costs. On PostgreSQL, where
-// the way to the server is what a statement costs, each is one statement over arrays; on SQLite there are some rows in each statement, where that gains anything.
+// Many does for many rows what the verification of one-time passwords and the approval of transactions need, so that those that arrive together cost what one costs. On
+// PostgreSQL, where the way to the server is what a statement costs, each is one statement over arrays; on SQLite there are some rows in each statement, where that gains anything.
 type Many interface {
 	// CustomersByRef finds customers by the bank's references.
 	CustomersByRef(ctx context.Context, refs []string) (map[string]db.CustomerKeyRow, error)
@@ -62,6 +62,14 @@ type Many interface {
 	LockTokens(ctx context.Context, factor string, customers []string) (map[string]db.OTPTokensRow, error)
 	// AcceptSteps uses up the steps that nobody has used before, and says of which tokens.
 	AcceptSteps(ctx context.Context, now int64, steps []Step) (map[string]bool, error)
+	// UseProofs uses up proofs, each another, and says by their identifiers which nobody has used before.
+	UseProofs(ctx context.Context, proofs []db.UseProofParams) (map[string]bool, error)
+	// ApproveTxns approves the transactions, each another, that may be approved, until the same moment, and says which.
+	ApproveTxns(ctx context.Context, now, until int64, approvals []Approval) (map[string]bool, error)
+	// InsertEnvelopes keeps signed envelopes.
+	InsertEnvelopes(ctx context.Context, envelopes []db.InsertEnvelopeParams) error
+	// ForgetThrottles forgets what was counted in these buckets.
+	ForgetThrottles(ctx context.Context, buckets []string) error
 
 	insertEntries(ctx context.Context, rows []db.InsertEntryParams) error
 }
@@ -71,6 +79,9 @@ type Step struct {
 	Token           string
 	Step, Drift, At int64
 }
+
+// Approval is a decision that approves a transaction; Decision is the hash of its envelope, Key the thumbprint of the key that it was verified by.
+type Approval struct{ Txn, Token, Key, Decision, Language string }
 
 // Engine is "sqlite" or "postgres".
 func (s *Store) Engine() string { return s.engine.name() }
@@ -100,7 +111,7 @@ func (s *Store) Write(ctx context.Context, f func(ctx context.Context, tx *Tx) e
 
 // housekept are the tables that Housekeep may change: counters, leases, deliveries and what merely follows the clock.
 var housekept = map[string]bool{"attempt": true, "throttle": true, "proof": true, "lease": true, "outbox": true, "fence": true, "session": true, "browser": true,
-	"oidc_request": true, "oidc_grant": true, "oidc_access": true, "idempotency": true}
+	"oidc_request": true, "oidc_grant": true, "oidc_access": true, "idempotency": true, "ceremony": true, "errand": true, "objection": true, "staff_session": true}
 
 // Housekeep is a write that needs no audit entry and may change only counters, leases and deliveries.
 func (s *Store) Housekeep(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {

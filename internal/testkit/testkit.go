@@ -21,12 +21,17 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/notice"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/web"
 )
 
-// TokenOrigin is the issuer in tests.
-const TokenOrigin = "https://token.bank.example"
+// The audiences in tests. TokenOrigin is the issuer as well.
+const (
+	TokenOrigin = "https://token.bank.example"
+	LoginOrigin = "https://login.bank.example"
+	StaffOrigin = "https://staff.bank.example"
+)
 
 // Clock is moved by hand.
 type Clock struct {
@@ -60,8 +65,11 @@ type Post struct {
 
 // Send keeps the mail, or fails as it was told to. Nothing may leave from inside a write.
 func (p *Post) Send(_ context.Context, m notice.Mail) error {
-	if n := p.store.Writing(); n != 0 {
-		p.t.Errorf("a mail left while %d writes were open", n)
+	for began := time.Now(); p.store.Writing() != 0; time.Sleep(time.Millisecond) { // a write that this mail leaves from cannot end before us; any other one does
+		if time.Since(began) > 5*time.Second {
+			p.t.Errorf("a mail left while %d writes were open", p.store.Writing())
+			break
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,7 +163,7 @@ func Node(t testing.TB, s *store.Store, clock *Clock, post *Post, keyDir string,
 	var log strings.Builder
 	a, err := authority.New(t.Context(), authority.Config{Store: s, Keys: k, Mailer: post, Caller: callback.New(false), Compose: compose, Policy: p, Now: clock.Now, Rand: rand.Reader,
 		Log:  slog.New(slog.NewTextHandler(&syncWriter{w: &log}, nil)),
-		Bank: authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: "https://login.bank.example", TokenOrigin: TokenOrigin, MailFrom: "otp@bank.example", Phone: "0120-000-000"}})
+		Bank: authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: LoginOrigin, TokenOrigin: TokenOrigin, StaffOrigin: StaffOrigin, MailFrom: "otp@bank.example", Phone: "0120-000-000"}})
 	if err != nil {
 		t.Fatalf("making an authority: %v", err)
 	}
@@ -297,6 +305,29 @@ func (b *Browser) Enrol() *Phone {
 		b.W.T.Fatalf("start of use: %v", err)
 	}
 	return p
+}
+
+// Approve has the token app show what an errand asks, and answer it.
+func (b *Browser) Approve(e authority.Errand, p *Phone, answer transaction.Answer) {
+	b.W.T.Helper()
+	pending := p.Transactions().Pending
+	if len(pending) != 1 {
+		b.W.T.Fatalf("%d transactions wait for the phone, want the one of the errand", len(pending))
+	}
+	if _, err := p.Send(p.Decision(pending[0].Offer, answer)); err != nil {
+		b.W.T.Fatalf("answering %s: %v", e.Act, err)
+	}
+}
+
+// Stop ends the use of the token, with the approval of its app.
+func (b *Browser) Stop(p *Phone) error {
+	b.W.T.Helper()
+	e, err := b.W.AskToStop(b.W.T.Context(), b.Session, []byte(Confirm))
+	if err != nil {
+		return err
+	}
+	b.Approve(e, p, transaction.Yes)
+	return b.W.StopToken(b.W.T.Context(), b.Session, e.ID)
 }
 
 // Registered takes a logged-in browser up to the registration.

@@ -35,6 +35,9 @@ const (
 	TemplatesFile = "templates.jws"
 )
 
+// issuerKeyLife is how long the root vouches for an issuer key.
+const issuerKeyLife = 10 * 365 * 24 * time.Hour
+
 // version stands in front of every sealed value, so that a later key can live beside this one.
 const version = 1
 
@@ -73,7 +76,7 @@ func Create(dir, tokenOrigin string, now time.Time, templates []byte) error {
 	if err != nil {
 		return err
 	}
-	word, err := signing.MakeIssuerKey(tokenOrigin, issuerJWK, now.Add(-time.Hour), now.Add(10*365*24*time.Hour), rootJWK, signer(root))
+	word, err := signing.MakeIssuerKey(tokenOrigin, issuerJWK, now.Add(-time.Hour), now.Add(issuerKeyLife), rootJWK, signer(root))
 	if err != nil {
 		return err
 	}
@@ -139,31 +142,29 @@ func Open(dir, tokenOrigin string, now time.Time) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return nil, fmt.Errorf("%s is not a PEM file", issuerFile)
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	issuer, ok := key.(*ecdsa.PrivateKey)
-	if err != nil || !ok {
-		return nil, fmt.Errorf("%s does not hold a P-256 key", issuerFile)
+	issuer, err := decode(issuerFile, b)
+	if err != nil {
+		return nil, err
 	}
 	word, err := read(wordFile)
 	if err != nil {
 		return nil, err
 	}
-	name, certified, root, err := signing.ParseIssuerKey(string(word), now)
+	said, err := signing.ParseIssuerWord(string(word))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", wordFile, err)
+	}
+	if now.Before(said.NotBefore.Add(-signing.IssuerKeyLeeway)) || !now.Before(said.Expires) {
+		return nil, fmt.Errorf("%s: the issuer key is good from %s until %s, and now it is %s", wordFile, said.NotBefore.Format(time.RFC3339), said.Expires.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	own, err := signing.JWKOf(&issuer.PublicKey)
 	if err != nil {
 		return nil, err
 	}
-	if own != certified || name != tokenOrigin {
-		return nil, fmt.Errorf("%s speaks of another key or of the origin %s, not of %s", wordFile, name, tokenOrigin)
+	if own != said.Key || said.Issuer != tokenOrigin {
+		return nil, fmt.Errorf("%s speaks of another key or of the origin %s, not of %s", wordFile, said.Issuer, tokenOrigin)
 	}
-	k := &Keys{master: master, issuer: issuer, about: signing.Issuer{Key: own, Kid: own.Thumbprint(), Envelope: string(word), RootThumbprint: root.Thumbprint()},
+	k := &Keys{master: master, issuer: issuer, about: signing.Issuer{Key: own, Kid: own.Thumbprint(), Envelope: string(word), RootThumbprint: said.Root.Thumbprint(), Expires: said.Expires},
 		aeads: map[string]cipher.AEAD{}, macs: map[string][]byte{}}
 	bundle, err := read(TemplatesFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a directory made before there were transactions has none
@@ -179,20 +180,7 @@ func (k *Keys) Templates() string { return k.bundle }
 // SignTemplates signs the templates of a file (docs/protocol.md, Templates) with the root whose private key lies at rootPath, and puts them into the key directory in place of
 // those before. What transactions were shown by earlier stays in the database.
 func SignTemplates(dir, rootPath, tokenOrigin string, templates []byte) error {
-	b, err := os.ReadFile(rootPath) //nolint:gosec // the operator names the file
-	if err != nil {
-		return fmt.Errorf("the root's private key is needed to sign templates: %w", err)
-	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return fmt.Errorf("%s is not a PEM file", rootPath)
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	root, ok := key.(*ecdsa.PrivateKey)
-	if err != nil || !ok {
-		return fmt.Errorf("%s does not hold a P-256 key", rootPath)
-	}
-	public, err := signing.JWKOf(&root.PublicKey)
+	root, public, err := openRoot(rootPath)
 	if err != nil {
 		return err
 	}
@@ -200,11 +188,54 @@ func SignTemplates(dir, rootPath, tokenOrigin string, templates []byte) error {
 	if err != nil {
 		return err
 	}
-	fresh := filepath.Join(dir, TemplatesFile+".new")
-	if err := os.WriteFile(fresh, []byte(bundle), 0o600); err != nil {
+	return replace(filepath.Join(dir, TemplatesFile), bundle)
+}
+
+// ProlongIssuer has the root whose private key lies at rootPath vouch anew for the issuer key of a directory, whose time may be over, and puts its word in place of the one before.
+func ProlongIssuer(dir, rootPath, tokenOrigin string, now time.Time) error {
+	file := filepath.Join(dir, wordFile)
+	b, err := os.ReadFile(file) //nolint:gosec // the operator names the directory
+	if err != nil {
 		return err
 	}
-	return os.Rename(fresh, filepath.Join(dir, TemplatesFile))
+	before, err := signing.ParseIssuerWord(string(b))
+	if err != nil {
+		return fmt.Errorf("%s: %w", wordFile, err)
+	}
+	root, public, err := openRoot(rootPath)
+	if err != nil {
+		return err
+	}
+	if public != before.Root || before.Issuer != tokenOrigin {
+		return fmt.Errorf("%s is for %s under another root: no phone would take a word of this one", wordFile, before.Issuer)
+	}
+	word, err := signing.MakeIssuerKey(tokenOrigin, before.Key, now.Add(-time.Hour), now.Add(issuerKeyLife), public, signer(root))
+	if err != nil {
+		return err
+	}
+	return replace(file, word)
+}
+
+// openRoot reads the root's private key, which is at hand only while something is to be signed with it.
+func openRoot(path string) (*ecdsa.PrivateKey, signing.JWK, error) {
+	b, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, signing.JWK{}, fmt.Errorf("the root's private key is needed to sign: %w", err)
+	}
+	root, err := decode(path, b)
+	if err != nil {
+		return nil, signing.JWK{}, err
+	}
+	public, err := signing.JWKOf(&root.PublicKey)
+	return root, public, err
+}
+
+// replace puts a file in the place of another, whole or not at all.
+func replace(file, content string) error {
+	if err := os.WriteFile(file+".new", []byte(content), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
 }
 
 func sealTemplates(root *ecdsa.PrivateKey, public signing.JWK, tokenOrigin string, templates []byte) (string, error) {
@@ -319,6 +350,19 @@ func signer(key *ecdsa.PrivateKey) signing.Signer {
 		}
 		return signing.Raw(r, s), nil
 	}
+}
+
+func decode(name string, b []byte) (*ecdsa.PrivateKey, error) {
+	block, _ := pem.Decode(b)
+	if block == nil {
+		return nil, fmt.Errorf("%s is not a PEM file", name)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	private, ok := key.(*ecdsa.PrivateKey)
+	if err != nil || !ok {
+		return nil, fmt.Errorf("%s does not hold a P-256 key", name)
+	}
+	return private, nil
 }
 
 func encode(key *ecdsa.PrivateKey) ([]byte, error) {

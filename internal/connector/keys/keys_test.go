@@ -240,3 +240,36 @@ func TestParallelUseIsSafe(t *testing.T) {
 		}
 	}
 }
+
+// After its end the issuer key opens no more, and the sentence says why. The root gives the same key another ten years, and nobody else does.
+func TestTheRootProlongsTheIssuerKey(t *testing.T) {
+	dir, before := fresh(t)
+	otherDir, _ := fresh(t)
+	later := before.Issuer().Expires
+	if _, err := Open(dir, origin, later); err == nil || !strings.Contains(err.Error(), "the issuer key is good from") {
+		t.Fatalf("at its end: %v", err)
+	}
+	root := filepath.Join(dir, RootFile)
+	for name, err := range map[string]error{
+		"another root": ProlongIssuer(dir, filepath.Join(otherDir, RootFile), origin, later), "another origin": ProlongIssuer(dir, root, "https://token.other.example", later),
+		"no root": ProlongIssuer(dir, filepath.Join(dir, "moved.pem"), origin, later), "a file that is no key": ProlongIssuer(dir, filepath.Join(dir, wordFile), origin, later), "no directory": ProlongIssuer(t.TempDir(), root, origin, later),
+	} {
+		if err == nil {
+			t.Errorf("%s prolongs it", name)
+		}
+	}
+	if _, err := Open(dir, origin, later); err == nil {
+		t.Fatal("it was prolonged all the same")
+	}
+	if err := ProlongIssuer(dir, root, origin, later); err != nil {
+		t.Fatal(err)
+	}
+	after, err := Open(dir, origin, later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was, is := before.Issuer(), after.Issuer()
+	if is.Kid != was.Kid || is.RootThumbprint != was.RootThumbprint || is.Envelope == was.Envelope || !is.Expires.Equal(later.Truncate(time.Second).Add(issuerKeyLife)) {
+		t.Errorf("%+v is prolonged to %+v", was, is)
+	}
+}

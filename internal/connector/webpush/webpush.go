@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/notice"
+	"github.com/inkan-auth/inkan/internal/domain/signing"
 )
 
 // content is what is sent: nothing. The app fetches what there is over its own authenticated way.
@@ -95,8 +96,8 @@ func (p *Pusher) Wake(ctx context.Context, s notice.Subscription, topic string, 
 	if err != nil {
 		return fmt.Errorf("%w: no address", notice.ErrBounced)
 	}
-	ua, errKey := b64.DecodeString(s.P256DH)
-	auth, errAuth := b64.DecodeString(s.Auth)
+	ua, errKey := signing.FromBase64(s.P256DH)
+	auth, errAuth := signing.FromBase64(s.Auth)
 	if errKey != nil || errAuth != nil || len(auth) != 16 {
 		return fmt.Errorf("%w: no keys", notice.ErrBounced)
 	}

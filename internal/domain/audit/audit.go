@@ -15,12 +15,13 @@ const (
 	Operator ActorKind = "operator" // inkan admin, on the server itself
 	Clock    ActorKind = "clock"    // what ends by time
 	Server   ActorKind = "server"   // what the server decides by itself, such as a lock
+	Staff    ActorKind = "staff"    // a member of the bank's staff, signed in at the console
 )
 
 // Actor is whoever asks for something, with what is known of the place it was asked from.
 type Actor struct {
 	Kind    ActorKind
-	ID      string // of the customer, token or client; empty for the rest
+	ID      string // of the customer, token, client or member of staff; of an operator her account or name, where she gave one; empty for the rest
 	Device  string // in words, from the browser's own description
 	Source  string // the network, shortened to /24 or /56
 	Session []byte // hash of the session in which the customer acts; nil elsewhere
@@ -73,11 +74,37 @@ const (
 	TransfersResume    Action = "transfers.resume"
 	PushChange         Action = "push.change"
 	TemplatesUse       Action = "templates.use"
+	IssuerKeyUse       Action = "issuer_key.use"
+
+	LoginPasskey    Action = "login.passkey"
+	ErrandAsk       Action = "errand.ask"   // a change at an authenticator is to be proved
+	ErrandProve     Action = "errand.prove" // by a mailed code, where there is no token
+	ErrandCancel    Action = "errand.cancel"
+	PasskeyRegister Action = "passkey.register"
+	PasskeyRename   Action = "passkey.rename"
+	PasskeyRemove   Action = "passkey.remove"
+	PasskeyHold     Action = "passkey.hold"
+	ServiceStop     Action = "service.stop" // by the reader of a notice: that was not me
+	ServiceRestart  Action = "service.restart"
+
+	StaffInvite     Action = "staff.invite"
+	StaffRegister   Action = "staff.register" // by the link; it opens nothing yet
+	StaffConfirm    Action = "staff.confirm"  // by a second person
+	StaffBurn       Action = "staff.burn"     // the word was wrong too often
+	StaffLapse      Action = "staff.lapse"    // nobody came, or nobody confirmed, in time
+	StaffSuspend    Action = "staff.suspend"
+	StaffResume     Action = "staff.resume"
+	StaffRemove     Action = "staff.remove"
+	StaffLogin      Action = "staff.login"
+	StaffLogout     Action = "staff.logout"
+	StaffSessionEnd Action = "staff.session_end"
 )
 
 // Actions is every action, in the order in which they come up.
 var Actions = []Action{LoginPassword, LoginOTP, Logout, SessionEnd, PasswordChange, PasswordRehash, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest, AddressCorrect, AddressBounce, TokenRegister, TokenStart, TokenStop, TokenLock, TokenExpire, OTPVerify, EnrolmentExpire, EnrolmentBurn, CustomerImport, ClientCreate, FenceRaise, AccessGrant, AccessRedeem, AccessEnd, KeyMake,
-	TransactionAuthAdd, TransactionCreate, TransactionDecide, TransactionOffline, TransactionCancel, TransactionConsume, TransactionExpire, TransactionLapse, TransactionAlarm, TransfersStop, TransfersResume, PushChange, TemplatesUse}
+	TransactionAuthAdd, TransactionCreate, TransactionDecide, TransactionOffline, TransactionCancel, TransactionConsume, TransactionExpire, TransactionLapse, TransactionAlarm, TransfersStop, TransfersResume, PushChange, TemplatesUse, IssuerKeyUse,
+	LoginPasskey, ErrandAsk, ErrandProve, ErrandCancel, PasskeyRegister, PasskeyRename, PasskeyRemove, PasskeyHold, ServiceStop, ServiceRestart,
+	StaffInvite, StaffRegister, StaffConfirm, StaffBurn, StaffLapse, StaffSuspend, StaffResume, StaffRemove, StaffLogin, StaffLogout, StaffSessionEnd}
 
 // Outcome of an act.
 type Outcome string
@@ -103,14 +130,16 @@ type Entry struct {
 
 // may is the table of actors × actions: who may do what at all. What depends on the state of things is decided in the act itself.
 var may = map[ActorKind][]Action{
-	Stranger: {LoginPassword, TokenRegister, Logout},
+	Stranger: {LoginPassword, LoginPasskey, TokenRegister, Logout, ServiceStop, StaffRegister, StaffLogin},
 	Customer: {LoginOTP, Logout, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest,
-		AddressCorrect, TokenStart, TokenStop, AccessGrant, AccessEnd, TransactionAuthAdd},
+		AddressCorrect, TokenStart, TokenStop, AccessGrant, AccessEnd, TransactionAuthAdd,
+		ErrandAsk, ErrandProve, ErrandCancel, PasskeyRegister, PasskeyRename, PasskeyRemove},
 	Token:    {TransactionDecide, PushChange},
 	Bank:     {OTPVerify, AccessRedeem, AccessEnd, TransactionCreate, TransactionOffline, TransactionCancel, TransactionConsume},
-	Operator: {CustomerImport, ClientCreate, FenceRaise, TransfersResume},
-	Clock:    {EnrolmentExpire, TokenExpire, TransactionExpire, TransactionLapse},
-	Server:   {PasswordRehash, TokenLock, EnrolmentBurn, AddressBounce, KeyMake, TransactionCancel, TransactionAlarm, TransfersStop, TemplatesUse},
+	Operator: {CustomerImport, ClientCreate, FenceRaise, TransfersResume, ServiceRestart, StaffInvite, StaffConfirm, StaffSuspend, StaffResume, StaffRemove},
+	Clock:    {EnrolmentExpire, TokenExpire, TransactionExpire, TransactionLapse, StaffLapse},
+	Server:   {PasswordRehash, TokenLock, EnrolmentBurn, AddressBounce, KeyMake, TransactionCreate, TransactionCancel, TransactionConsume, TransactionAlarm, TransfersStop, TemplatesUse, IssuerKeyUse, PasskeyHold, StaffBurn},
+	Staff:    {StaffLogout, StaffSessionEnd},
 }
 
 // May says whether an actor of this kind may do this at all.

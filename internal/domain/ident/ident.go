@@ -25,6 +25,10 @@ const (
 
 	Transaction = "txn"
 	Push        = "psh"
+	Passkey     = "pky"
+	Errand      = "ask"
+	Staff       = "stf"
+	StaffVisit  = "svs"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -11,6 +11,8 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
 	"github.com/inkan-auth/inkan/internal/domain/lifecycle"
+	"github.com/inkan-auth/inkan/internal/domain/passkey"
+	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
 )
@@ -37,6 +39,10 @@ func TestLives(t *testing.T) {
 		t.Error(err)
 	}
 	golden(t, "token", token.Life.Matrix(token.States, token.Events))
+	if err := passkey.Life.Check(passkey.States, passkey.Events, passkey.Resting, passkey.Final); err != nil {
+		t.Error(err)
+	}
+	golden(t, "passkey", passkey.Life.Matrix(passkey.States, passkey.Events))
 	if err := enrolment.Life.Check(enrolment.States, enrolment.Events, enrolment.Ordered, enrolment.Final); err != nil {
 		t.Error(err)
 	}
@@ -45,11 +51,15 @@ func TestLives(t *testing.T) {
 		t.Error(err)
 	}
 	golden(t, "transaction", transaction.Life.Matrix(transaction.States, transaction.Events))
+	if err := staff.Life.Check(staff.States, staff.Events, staff.Invited, staff.Final); err != nil {
+		t.Error(err)
+	}
+	golden(t, "staff", staff.Life.Matrix(staff.States, staff.Events))
 }
 
 // May is a table of actors × actions; it is golden because a cell too many is a hole.
 func TestWhoMayDoWhat(t *testing.T) {
-	kinds := []audit.ActorKind{audit.Stranger, audit.Customer, audit.Token, audit.Bank, audit.Operator, audit.Clock, audit.Server}
+	kinds := []audit.ActorKind{audit.Stranger, audit.Customer, audit.Token, audit.Bank, audit.Operator, audit.Clock, audit.Server, audit.Staff}
 	var table lifecycle.Table[audit.Action, audit.ActorKind]
 	for _, a := range audit.Actions {
 		for _, k := range kinds {

@@ -61,8 +61,25 @@ type Policy struct {
 	WakesPerQuarter, WakesPerDay int
 	// PushLoopback allows push services on this machine: for the demo and for tests.
 	PushLoopback bool
+	// Passkeys is how many a customer may have.
+	Passkeys int
+	// PasskeyByMail lets a customer without a token register a passkey with both passwords and a code that is mailed to her; it opens nothing before CoolingOff is over. A bank
+	// that wants a token of everybody sets it to false.
+	PasskeyByMail bool
+	// CoolingOff is how long a change that no token app has approved rests before it counts (B-07).
+	CoolingOff time.Duration
+	// MailCodeLife is how long a mailed code is good; MailCodeTries how often it may be tried.
+	MailCodeLife  time.Duration
+	MailCodeTries int
 	// DecisionGrace is how long after an offline approval the signed decision is still taken.
 	DecisionGrace time.Duration
+
+	// StaffIdle and StaffLife end a session at the console.
+	StaffIdle, StaffLife time.Duration
+	// StaffLinkLife is how long an invitation to the console is good, and then how long its registration waits for the second person.
+	StaffLinkLife time.Duration
+	// StaffDeviceBound takes only passkeys of staff that cannot leave the device that made them.
+	StaffDeviceBound bool
 
 	// ProofSkew is how far the time in a token's proof may be from ours.
 	ProofSkew time.Duration
@@ -81,6 +98,8 @@ func Default() Policy {
 		SessionIdle: 5 * time.Minute, SessionLife: time.Hour,
 		PasswordFloor: 8, ConfirmFloor: 8, NoticeLife: 7 * 24 * time.Hour, ProofSkew: 5 * time.Minute,
 		TransactionLife: 5 * time.Minute, ApprovalLife: 10 * time.Minute, OfflineTries: 3, OfflineTriesPerDay: 10, WakesPerQuarter: 5, WakesPerDay: 10, DecisionGrace: 30 * 24 * time.Hour,
+		Passkeys: 10, PasskeyByMail: true, CoolingOff: 24 * time.Hour, MailCodeLife: 10 * time.Minute, MailCodeTries: 5,
+		StaffIdle: 15 * time.Minute, StaffLife: 8 * time.Hour, StaffLinkLife: 24 * time.Hour, StaffDeviceBound: true,
 	}
 }
 
@@ -116,6 +135,12 @@ func (p Policy) Check() error {
 		bound("offline_tries", p.OfflineTries > 0 && p.OfflineTries <= 3, "between 1 and 3"),
 		bound("offline_tries_per_day", p.OfflineTriesPerDay >= p.OfflineTries && p.OfflineTriesPerDay <= 10, "at least offline_tries and at most 10"),
 		bound("wakes", p.WakesPerQuarter > 0 && p.WakesPerQuarter <= 5 && p.WakesPerDay >= p.WakesPerQuarter && p.WakesPerDay <= 10, "at most 5 in a quarter of an hour and 10 in a day (R-047)"),
+		bound("passkeys", p.Passkeys >= 2 && p.Passkeys <= 50, "between 2 and 50 (R-056)"),
+		bound("cooling_off", p.CoolingOff >= time.Hour && p.CoolingOff <= 7*24*time.Hour, "between 1h and 168h"),
+		bound("mail_code", p.MailCodeLife > 0 && p.MailCodeLife <= 10*time.Minute && p.MailCodeTries > 0 && p.MailCodeTries <= 5, "at most 10m and 5 tries"),
+		bound("staff_idle", p.StaffIdle > 0 && p.StaffIdle <= 15*time.Minute, "at most 15m (R-071)"),
+		bound("staff_life", p.StaffLife >= p.StaffIdle && p.StaffLife <= 8*time.Hour, "between staff_idle and 8h (R-071)"),
+		bound("staff_link_life", p.StaffLinkLife >= 10*time.Minute && p.StaffLinkLife <= 24*time.Hour, "between 10m and 24h"),
 		bound("confirm_floor", p.ConfirmFloor >= 8, "at least 8 (R-002)"),
 	)
 }

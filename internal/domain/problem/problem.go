@@ -69,6 +69,23 @@ const (
 	OfflineWrong           Kind = "offline-wrong"            // Values: tries_left.
 	OfflineBlocked         Kind = "offline-blocked"          // Three wrong codes for this transaction, or ten in a day.
 	IdempotencyConflict    Kind = "idempotency-conflict"     // The same key with another request.
+
+	PasskeyRefused   Kind = "passkey-refused"   // It does not hold, or is nobody's: a stranger is not told which.
+	PasskeyResting   Kind = "passkey-resting"   // Registered without a token; values: until.
+	PasskeyHeld      Kind = "passkey-held"      // There may be a copy of it, or its owner has objected.
+	PasskeysUsedUp   Kind = "passkeys-used-up"  // Values: limit.
+	ApprovalNeeded   Kind = "approval-needed"   // Only the token app's approval opens this.
+	CodeRefused      Kind = "code-refused"      // The mailed code is wrong; values: tries_left.
+	CodeBurnt        Kind = "code-burnt"        // Too many wrong codes, or its time is over: ask for another one.
+	ObjectionRefused Kind = "objection-refused" // No notice has this code, or its time is over.
+
+	PasskeyCopyable   Kind = "passkey-copyable"    // It could leave its device, and may not here.
+	StaffLinkRefused  Kind = "staff-link-refused"  // Unknown, used, or its time is over.
+	StaffUnconfirmed  Kind = "staff-unconfirmed"   // The second person has not confirmed her yet; values: word, until.
+	StaffSuspended    Kind = "staff-suspended"     // Her work is suspended.
+	StaffWordWrong    Kind = "staff-word-wrong"    // Values: tries_left.
+	StaffWordBurnt    Kind = "staff-word-burnt"    // The third wrong word: the registration is gone.
+	StaffSecondPerson Kind = "staff-second-person" // Whoever invited must not confirm.
 )
 
 // Kinds is every kind, sorted; tests hold the tables of texts and statuses against it.
@@ -78,7 +95,8 @@ func Kinds() []Kind {
 		TokenNone, TokenInUse, ProofRefused, EnrolmentOpen, EnrolmentNone, WaitingTime, DownloadsUsedUp, RegistrationRefused, RegistrationBurnt,
 		StartRefused, StartBurnt, AddressRefused, MailTooSoon, TransactionNone, TransactionPending, TransactionDecided, TransactionExpired, TransactionCancelled,
 		TransactionNotApproved, TransactionConsumed, TransactionLapsed, TransactionAuthOff, TransfersStopped, FieldsRefused, PermitMismatch, DecisionRefused,
-		OfflineWrong, OfflineBlocked, IdempotencyConflict}))
+		OfflineWrong, OfflineBlocked, IdempotencyConflict, PasskeyRefused, PasskeyResting, PasskeyHeld, PasskeysUsedUp, ApprovalNeeded, CodeRefused, CodeBurnt,
+		ObjectionRefused, PasskeyCopyable, StaffLinkRefused, StaffUnconfirmed, StaffSuspended, StaffWordWrong, StaffWordBurnt, StaffSecondPerson}))
 }
 
 // Values are the facts of a refusal that its sentence needs. Times are time.Time, counts int; a secret is never among them.

@@ -101,6 +101,9 @@ func writeString(b *strings.Builder, s string) error {
 
 // checkText holds the rules for text: valid UTF-8, NFC, nothing that hides or turns around what is shown.
 func checkText(s string) error {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e }) { // plain ASCII, as nearly all is
+		return nil
+	}
 	if !utf8.ValidString(s) || !norm.NFC.IsNormalString(s) {
 		return fmt.Errorf("%w: text is not NFC", ErrCanonical)
 	}
@@ -221,6 +224,11 @@ func (p *parser) text() (string, error) {
 	if !p.take('"') {
 		return "", p.fail()
 	}
+	if end := strings.IndexAny(p.s[p.at:], `"\`); end >= 0 && p.s[p.at+end] == '"' { // nothing in it is escaped
+		s := p.s[p.at : p.at+end]
+		p.at += end + 1
+		return s, checkText(s)
+	}
 	var b strings.Builder
 	for p.at < len(p.s) {
 		c := p.s[p.at]
@@ -240,19 +248,30 @@ func (p *parser) text() (string, error) {
 	return "", p.fail()
 }
 
-// Fields reads the members of an object that must have exactly these; strings only. It is how every signed object refuses what it does not know.
+// Fields reads an object that must have exactly these members, and gives those that are texts. A name that ends in {} is of a member that must be an
+// object, one that ends in [] of a list. It is how every signed object refuses what it does not know: a member of another type must not pass for an
+// empty text, or one meaning would have several forms.
 func (o Object) Fields(names ...string) (map[string]string, error) {
 	if len(o) != len(names) {
 		return nil, fmt.Errorf("%w: %d members, want %d", ErrCanonical, len(o), len(names))
 	}
 	out := make(map[string]string, len(names))
-	for _, n := range names {
+	for _, name := range names {
+		n := strings.TrimRight(name, "{}[]")
 		v, ok := o[n]
 		if !ok {
 			return nil, fmt.Errorf("%w: member %q is missing", ErrCanonical, n)
 		}
-		if s, ok := v.(string); ok {
-			out[n] = s
+		switch name[len(n):] {
+		case "{}":
+			_, ok = v.(Object)
+		case "[]":
+			_, ok = v.([]any)
+		default:
+			out[n], ok = v.(string)
+		}
+		if !ok {
+			return nil, fmt.Errorf("%w: member %q is of another type", ErrCanonical, n)
 		}
 	}
 	return out, nil

@@ -25,12 +25,24 @@ const (
 	TypOffline      = "inkan-offline+jws"
 	TypPermit       = "inkan-permit+jws"
 	TypEvent        = "inkan-event+jws"
+
+	TypVerifier        = "inkan-verifier+jws"
+	TypVerifierRemoval = "inkan-verifier-removal+jws"
 )
 
 // ErrSignature says that an envelope is not what it claims to be. It never says why: whoever sent it knows or must not.
 var ErrSignature = errors.New("signing: the signature does not hold")
 
 var b64 = base64.RawURLEncoding.Strict()
+
+// FromBase64 reads base64url without padding in its one form: every text that reaches us from outside is decoded here. Go's own decoder skips line
+// breaks even when it is strict, and then one signature would have many texts, each with another hash.
+func FromBase64(text string) ([]byte, error) {
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, errors.New("signing: a line break is not base64url")
+	}
+	return b64.DecodeString(text)
+}
 
 // Hash is SHA-256 in base64url, as envelopes name one another.
 func Hash[T string | []byte](b T) string {
@@ -79,8 +91,8 @@ func ParseJWK(o Object) (JWK, error) {
 	if err != nil {
 		return JWK{}, err
 	}
-	x, errX := b64.DecodeString(f["x"])
-	y, errY := b64.DecodeString(f["y"])
+	x, errX := FromBase64(f["x"])
+	y, errY := FromBase64(f["y"])
 	if f["crv"] != "P-256" || f["kty"] != "EC" || errX != nil || errY != nil || len(x) != 32 || len(y) != 32 {
 		return JWK{}, fmt.Errorf("%w: not a P-256 key", ErrCanonical)
 	}
@@ -131,7 +143,7 @@ func Parse(typ, compact string) (*Envelope, error) {
 	if len(part) != 3 || len(compact) > 4*maxBytes {
 		return nil, ErrSignature
 	}
-	h, err := b64.DecodeString(part[0])
+	h, err := FromBase64(part[0])
 	if err != nil {
 		return nil, ErrSignature
 	}
@@ -140,10 +152,10 @@ func Parse(typ, compact string) (*Envelope, error) {
 		return nil, ErrSignature
 	}
 	e := &Envelope{digest: sha256.Sum256([]byte(part[0] + "." + part[1]))}
-	if e.Payload, err = b64.DecodeString(part[1]); err != nil {
+	if e.Payload, err = FromBase64(part[1]); err != nil {
 		return nil, ErrSignature
 	}
-	if e.sig, err = b64.DecodeString(part[2]); err != nil || len(e.sig) != 64 {
+	if e.sig, err = FromBase64(part[2]); err != nil || len(e.sig) != 64 {
 		return nil, ErrSignature
 	}
 	if kid, ok := header["kid"].(string); ok {

@@ -47,7 +47,7 @@ func ParseProof(compact string) (Proof, *Envelope, error) {
 	if err := d.Decode(&c); err != nil || d.More() {
 		return Proof{}, nil, ErrSignature
 	}
-	if id, err := b64.DecodeString(c.ID); err != nil || len(id) != 16 {
+	if id, err := FromBase64(c.ID); err != nil || len(id) != 16 {
 		return Proof{}, nil, fmt.Errorf("%w: jti", ErrSignature)
 	}
 	return Proof{e.Kid, c.ID, c.Method, c.URL, time.Unix(c.Time, 0), c.Body}, e, nil

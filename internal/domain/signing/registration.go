@@ -45,7 +45,7 @@ func ParseRegistration(compact string) (Registration, error) {
 	if err != nil {
 		return Registration{}, err
 	}
-	f, err := o.Fields("v", "issuer", "enrolment", "key", "number", "nonce", "agreement_key", "platform")
+	f, err := o.Fields("v", "issuer", "enrolment", "key", "number", "nonce", "agreement_key{}", "platform")
 	if err != nil {
 		return Registration{}, err
 	}
@@ -57,7 +57,7 @@ func ParseRegistration(compact string) (Registration, error) {
 	if err != nil {
 		return Registration{}, err
 	}
-	nonce, err := b64.DecodeString(f["nonce"])
+	nonce, err := FromBase64(f["nonce"])
 	if err != nil || len(nonce) != 16 || f["v"] != "1" || len(f["platform"]) > 320 || len([]rune(f["platform"])) > 80 {
 		return Registration{}, fmt.Errorf("%w: registration", ErrCanonical)
 	}
@@ -103,7 +103,7 @@ func ParseAnswer(compact string, issuer JWK) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	f, err := o.Fields("v", "issuer", "request", "token", "agreement_key", "otp", "now", "contract", "certificate")
+	f, err := o.Fields("v", "issuer", "request", "token", "agreement_key{}", "otp{}", "now", "contract{}", "certificate")
 	if err != nil {
 		return Answer{}, err
 	}
@@ -128,7 +128,7 @@ func ParseAnswer(compact string, issuer JWK) (Answer, error) {
 	digits, errD := strconv.Atoi(p["digits"])
 	step, errS := strconv.Atoi(p["step"])
 	now, errN := time.Parse(time.RFC3339, f["now"])
-	request, errR := b64.DecodeString(f["request"])
+	request, errR := FromBase64(f["request"])
 	if errD != nil || errS != nil || errN != nil || errR != nil || len(request) != 32 || p["algorithm"] != "SHA256" || f["v"] != "1" || step <= 0 || digits != 6 && digits != 8 {
 		return Answer{}, fmt.Errorf("%w: answer", ErrCanonical)
 	}
@@ -184,34 +184,56 @@ func MakeIssuerKey(issuer string, key JWK, from, to time.Time, root JWK, sign Si
 	return Seal(TypIssuerKey, "", &root, payload, sign)
 }
 
-// ParseIssuerKey reads the root's word; the caller compares the root's thumbprint with the one it pinned.
-func ParseIssuerKey(compact string, now time.Time) (issuer string, key, root JWK, err error) {
+// IssuerKeyLeeway is how long before its time an issuer key is taken: it may have been made a moment before a clock that is a little behind.
+const IssuerKeyLeeway = 24 * time.Hour
+
+// IssuerWord is the root's word that a key is the issuer's, and from when until when.
+type IssuerWord struct {
+	Issuer             string
+	Key, Root          JWK
+	NotBefore, Expires time.Time
+}
+
+// ParseIssuerWord reads the root's word, whatever the time.
+func ParseIssuerWord(compact string) (IssuerWord, error) {
 	e, err := Parse(TypIssuerKey, compact)
 	if err != nil || e.Key == nil {
-		return "", JWK{}, JWK{}, ErrSignature
+		return IssuerWord{}, ErrSignature
 	}
 	if err := e.Verify(*e.Key); err != nil {
-		return "", JWK{}, JWK{}, err
+		return IssuerWord{}, err
 	}
 	o, err := ParseCanonical(e.Payload)
 	if err != nil {
-		return "", JWK{}, JWK{}, err
+		return IssuerWord{}, err
 	}
-	f, err := o.Fields("v", "issuer", "key", "not_before", "expires")
+	f, err := o.Fields("v", "issuer", "key{}", "not_before", "expires")
 	if err != nil {
-		return "", JWK{}, JWK{}, err
+		return IssuerWord{}, err
 	}
 	from, errF := time.Parse(time.RFC3339, f["not_before"])
 	to, errT := time.Parse(time.RFC3339, f["expires"])
-	if errF != nil || errT != nil || f["v"] != "1" || now.Before(from.Add(-24*time.Hour)) || now.After(to) {
-		return "", JWK{}, JWK{}, ErrSignature
+	if errF != nil || errT != nil || f["v"] != "1" {
+		return IssuerWord{}, ErrSignature
 	}
 	sub, err := o.Sub("key")
 	if err != nil {
+		return IssuerWord{}, err
+	}
+	key, err := ParseJWK(sub)
+	return IssuerWord{Issuer: f["issuer"], Key: key, Root: *e.Key, NotBefore: from, Expires: to}, err
+}
+
+// ParseIssuerKey reads the root's word and holds it against the time; the caller compares the root's thumbprint with the one it pinned.
+func ParseIssuerKey(compact string, now time.Time) (issuer string, key, root JWK, err error) {
+	w, err := ParseIssuerWord(compact)
+	if err == nil && (now.Before(w.NotBefore.Add(-IssuerKeyLeeway)) || !now.Before(w.Expires)) {
+		err = ErrSignature
+	}
+	if err != nil {
 		return "", JWK{}, JWK{}, err
 	}
-	key, err = ParseJWK(sub)
-	return f["issuer"], key, *e.Key, err
+	return w.Issuer, w.Key, w.Root, nil
 }
 
 // Issuer is the issuer key as the world may know it.
@@ -220,6 +242,7 @@ type Issuer struct {
 	Kid            string // thumbprint of Key
 	Envelope       string // the root's word for it (docs/protocol.md, issuer_key)
 	RootThumbprint string
+	Expires        time.Time // from then on it signs nothing
 }
 
 // TokenKeys are the two secrets that both sides derive and nobody sends.

@@ -67,13 +67,13 @@ func ParseDecision(compact string) (Decision, *signing.Envelope, error) {
 	if err != nil {
 		return Decision{}, nil, err
 	}
-	f, err := texts(o, 0, "v", "transaction", "document", "offer", "templates", "display", "language", "answer", "reason", "time", "counter", "previous", "verification", "nonce")
+	f, err := o.Fields("v", "transaction", "document", "offer", "templates", "display", "language", "answer", "reason", "time", "counter", "previous", "verification", "nonce")
 	if err != nil {
 		return Decision{}, nil, err
 	}
 	at, errT := parseTime(f["time"])
 	counter, errC := strconv.ParseUint(f["counter"], 10, 63)
-	nonce, errN := base64.RawURLEncoding.Strict().DecodeString(f["nonce"])
+	nonce, errN := signing.FromBase64(f["nonce"])
 	d := Decision{Transaction: f["transaction"], Document: f["document"], Offer: f["offer"], Bundle: f["templates"], Display: f["display"], Language: f["language"],
 		Answer: Answer(f["answer"]), Reason: f["reason"], Time: at, Counter: counter, Previous: f["previous"], Verification: Verification(f["verification"]), Token: e.Kid, Hash: signing.Hash(compact)}
 	if f["v"] != "1" || errT != nil || errC != nil || strconv.FormatUint(counter, 10) != f["counter"] || errN != nil || len(nonce) != 16 ||
@@ -118,7 +118,7 @@ func ParsePermit(compact string, issuer signing.JWK) (Permit, error) {
 	if err != nil {
 		return Permit{}, err
 	}
-	f, err := texts(o, 1, "v", "transaction", "document", "decision", "grade", "audience", "customer", "template", "currency", "fields", "request", "time")
+	f, err := o.Fields("v", "transaction", "document", "decision", "grade", "audience", "customer", "template", "currency", "fields[]", "request", "time")
 	if err != nil {
 		return Permit{}, err
 	}
@@ -152,7 +152,7 @@ func ParseOffline(compact string, issuer signing.JWK) (Offline, error) {
 	if err != nil {
 		return Offline{}, err
 	}
-	f, err := texts(o, 0, "v", "transaction", "document", "token", "time")
+	f, err := o.Fields("v", "transaction", "document", "token", "time")
 	if err != nil {
 		return Offline{}, err
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +19,9 @@ var ErrDocument = errors.New("transaction: not a document")
 
 // maxDocument is the longest document, in bytes.
 const maxDocument = 4 << 10
+
+// nameForm is the form of a field's name that is repeated to whoever sent it.
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // Field is one line of what the bank wants confirmed.
 type Field struct{ ID, Value string }
@@ -61,12 +66,21 @@ func (b *Bundle) Arrange(t Template, given map[string]string) ([]Field, error) {
 		}
 		out = append(out, Field{id, v})
 	}
-	for id := range given {
+	for _, id := range slices.Sorted(maps.Keys(given)) {
 		if !slices.Contains(t.Fields, id) {
-			return nil, &FieldError{id, "unknown"}
+			return nil, &FieldError{nameable(id), "unknown"}
 		}
 	}
 	return out, nil
+}
+
+// nameable is a name that the bank sent, where it looks like a field's at all, and "fields" otherwise: it goes into the answer and into the trail, which must not hold
+// whatever somebody sends, however long.
+func nameable(id string) string {
+	if nameForm.MatchString(id) {
+		return id
+	}
+	return "fields"
 }
 
 func fieldList(fields []Field) []any {
@@ -104,13 +118,13 @@ func ParseDocument(payload []byte, b *Bundle) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	f, err := texts(o, 1, "v", "id", "issuer", "audience", "customer", "nonce", "template", "template_version", "templates", "currency", "fields", "issued", "expires")
+	f, err := o.Fields("v", "id", "issuer", "audience", "customer", "nonce", "template", "template_version", "templates", "currency", "fields[]", "issued", "expires")
 	if err != nil {
 		return Document{}, err
 	}
 	d := Document{ID: f["id"], Issuer: f["issuer"], Audience: f["audience"], Customer: f["customer"], Template: f["template"], TemplateVersion: f["template_version"],
 		Bundle: f["templates"], Currency: f["currency"], Hash: signing.Hash(payload)}
-	nonce, errN := base64.RawURLEncoding.Strict().DecodeString(f["nonce"])
+	nonce, errN := signing.FromBase64(f["nonce"])
 	issued, errI := parseTime(f["issued"])
 	expires, errE := parseTime(f["expires"])
 	if f["v"] != "1" || ident.Check(ident.Transaction, d.ID) != nil || errN != nil || len(nonce) != 16 || errI != nil || errE != nil || !expires.After(issued) || !currency(d.Currency) {
@@ -126,16 +140,6 @@ func ParseDocument(payload []byte, b *Bundle) (Document, error) {
 	return d, b.fits(d)
 }
 
-// texts reads the members of an object that must have exactly these. All are texts but so many others, whose own kind the caller checks: a member of another kind must not
-// pass for an empty text, or one meaning would have several forms.
-func texts(o signing.Object, others int, names ...string) (map[string]string, error) {
-	f, err := o.Fields(names...)
-	if err == nil && len(f) != len(names)-others {
-		err = fmt.Errorf("%w: a member is not a text", signing.ErrCanonical)
-	}
-	return f, err
-}
-
 func readFields(v any) ([]Field, error) {
 	list, ok := v.([]any)
 	if !ok {
@@ -147,7 +151,7 @@ func readFields(v any) ([]Field, error) {
 		if !ok {
 			return nil, ErrDocument
 		}
-		f, err := texts(m, 0, "id", "value")
+		f, err := m.Fields("id", "value")
 		if err != nil {
 			return nil, err
 		}

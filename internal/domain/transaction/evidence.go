@@ -15,6 +15,8 @@ type Evidence struct {
 	Version     string            `json:"v"`
 	Offer       string            `json:"offer"`
 	Decision    string            `json:"decision"`
+	Assertion   string            `json:"assertion"`
+	Verifier    string            `json:"verifier"`
 	Offline     string            `json:"offline"`
 	Permit      string            `json:"permit"`
 	Certificate string            `json:"certificate"`
@@ -45,7 +47,7 @@ func ParseEvidence(file []byte) (Evidence, error) {
 
 // Break is a part of an evidence file that does not hold, with the reason in words.
 type Break struct {
-	Part string // offer, decision, offline, permit, certificate, device_key, issuer_key or templates
+	Part string // offer, decision, assertion, verifier, offline, permit, certificate, device_key, issuer_key or templates
 	Why  string
 }
 
@@ -61,6 +63,7 @@ type Findings struct {
 	Shown     string // the rendering in the language of the decision; of the document in Japanese where nobody decided
 	Language  string
 	Decision  *Decision
+	Verifier  *signing.Verifier // by which the customer confirmed the decision; nil where it says that nothing was asked of her
 	Offline   *Offline
 	Permit    *Permit
 	Token     signing.Certificate
@@ -108,6 +111,7 @@ func (e Evidence) Verify(root string) (Findings, error) {
 	} else if e.Decision != "" || e.Offline != "" || len(e.DeviceKey) != 0 {
 		return broken("certificate", "it is missing")
 	}
+	tmpl, _ := bundle.Template(f.Document.Template)
 	if e.Offline != "" {
 		o, err := ParseOffline(e.Offline, issuerKey)
 		if err != nil {
@@ -116,12 +120,20 @@ func (e Evidence) Verify(root string) (Findings, error) {
 		if o.Transaction != f.Document.ID || o.Document != f.Document.Hash || o.Token != f.Token.Token {
 			return broken("offline", "it speaks of another document or token")
 		}
+		if !NoVerification.Covers(tmpl.Verification) {
+			return broken("offline", "its template asks for more than a code can prove")
+		}
 		f.Offline, f.Grade = &o, GradeB
 	}
 	if e.Decision != "" {
 		if b := e.verifyDecision(&f, bundle); b != nil {
 			return f, b
 		}
+		if f.Decision.Answer == Yes && !f.Decision.Verification.Covers(tmpl.Verification) {
+			return broken("decision", "its template asks for more than the phone has asked of its user")
+		}
+	} else if e.Assertion != "" || e.Verifier != "" {
+		return broken("assertion", "there is no decision that it could be about")
 	}
 	if e.Permit != "" {
 		if b := e.verifyPermit(&f, issuerKey); b != nil {
@@ -174,11 +186,46 @@ func (e Evidence) verifyDecision(f *Findings, bundle *Bundle) error {
 	case d.Time.Before(f.Token.NotBefore.Add(-24*time.Hour)) || d.Time.After(f.Token.Expires):
 		return &Break{"decision", "it was signed outside of the certificate's time"}
 	}
+	if b := e.verifyUser(f, d, key); b != nil {
+		return b
+	}
 	f.Decision, f.Language, f.Shown = &d, d.Language, bundle.Render(f.Document, d.Language)
 	f.Grade = ""
 	if d.Answer == Yes {
 		f.Grade = GradeA
 	}
+	return nil
+}
+
+// verifyUser checks that a decision which says so was confirmed by the finger, the face or the screen lock of the device's user, with a credential that the device has called its own.
+func (e Evidence) verifyUser(f *Findings, d Decision, device signing.JWK) error {
+	if d.Verification != ByWebAuthn {
+		if e.Assertion != "" || e.Verifier != "" {
+			return &Break{"assertion", "the decision does not speak of one"}
+		}
+		return nil
+	}
+	v, word, err := signing.ParseVerifier(e.Verifier)
+	switch {
+	case err != nil:
+		return &Break{"verifier", "it is missing, or not a verifier"}
+	case word.Verify(device) != nil:
+		return &Break{"verifier", "the device did not sign it"}
+	case v.Token != f.Token.Token:
+		return &Break{"verifier", "it names another token than the certificate"}
+	case v.Time.After(d.Time.Add(24 * time.Hour)):
+		return &Break{"verifier", "it was registered after the decision"}
+	}
+	a, err := signing.ParseAssertion(e.Assertion)
+	switch {
+	case err != nil:
+		return &Break{"assertion", "it is missing, or not an assertion"}
+	case a.Credential != v.Credential:
+		return &Break{"assertion", "it is by another credential than the device's"}
+	case a.Verify(e.Decision, f.Issuer, v.Key) != nil:
+		return &Break{"assertion", "the device's user did not confirm this decision with it"}
+	}
+	f.Verifier = &v
 	return nil
 }
 

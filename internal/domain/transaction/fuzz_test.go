@@ -397,7 +397,7 @@ func FuzzNormal(f *testing.F) {
 
 // Of all characters there are, none that is not seen as itself passes anywhere in a value, not even beside right ones.
 func TestHiddenCharactersAreRefused(t *testing.T) {
-	right := map[Format][2]string{Text: {"みどり", "銀行"}, Kana: {"ヤマ", "ダ"}, Digits: {"12", "34"}, Money: {"12", "34"}, Date: {"2026-", "11-25"}, Time: {"2026-11-25T", "01:02:03Z"}, Choice: {"ordin", "ary"}}
+	right := map[Format][2]string{Text: {"みどり", "銀行"}, Kana: {"ヤマ", "ダ"}, Digits: {"12", "34"}, Money: {"12", "34"}, Date: {"2026-", "11-25"}, Time: {"2026-11-25T", "01:02:00Z"}, Choice: {"ordin", "ary"}}
 	choices := map[string]label{"ordinary": {"普通", "Ordinary"}}
 	n := 0
 	for r := rune(0); r <= unicode.MaxRune; r++ {

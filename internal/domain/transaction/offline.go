@@ -23,11 +23,11 @@ func QR(offer string) (string, error) {
 	if err != nil || e.Key != nil {
 		return "", ErrQR
 	}
-	kid, err := base64.RawURLEncoding.Strict().DecodeString(e.Kid)
+	kid, err := signing.FromBase64(e.Kid)
 	if err != nil || len(kid) != 32 {
 		return "", ErrQR
 	}
-	sig, err := base64.RawURLEncoding.Strict().DecodeString(offer[strings.LastIndexByte(offer, '.')+1:])
+	sig, err := signing.FromBase64(offer[strings.LastIndexByte(offer, '.')+1:])
 	if err != nil {
 		return "", ErrQR
 	}
@@ -58,8 +58,9 @@ func FromQR(text string) (offer string, err error) {
 	if !ok || len(b) < 98 || b[0] != 1 {
 		return "", ErrQR
 	}
-	payload, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b[97:])), maxDocument+1))
-	if err != nil || len(payload) > maxDocument {
+	packed := bytes.NewReader(b[97:])
+	payload, err := io.ReadAll(io.LimitReader(flate.NewReader(packed), maxDocument+1))
+	if err != nil || len(payload) > maxDocument || packed.Len() > 0 { // what stands behind the document is nobody's
 		return "", ErrQR
 	}
 	enc := base64.RawURLEncoding.EncodeToString

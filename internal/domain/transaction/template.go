@@ -23,7 +23,12 @@ const (
 	ByWebAuthn     Verification = "webauthn"
 )
 
-var verifications = []Verification{NoVerification, ByPIN, ByWebAuthn}
+var verifications = []Verification{NoVerification, ByPIN, ByWebAuthn} // the weakest first
+
+// Covers says whether a customer who has shown herself so has done what was demanded.
+func (v Verification) Covers(demanded Verification) bool {
+	return slices.Index(verifications, v) >= slices.Index(verifications, demanded)
+}
 
 // label is a text in both languages.
 type label struct{ ja, en string }
@@ -107,7 +112,7 @@ func readTemplates(payload []byte) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := texts(o, 3, "v", "issuer", "version", "fields", "choices", "templates")
+	f, err := o.Fields("v", "issuer", "version", "fields{}", "choices{}", "templates{}")
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +121,7 @@ func readTemplates(payload []byte) (*Bundle, error) {
 		return nil, fmt.Errorf("%w: version", ErrTemplates)
 	}
 	err = members(o, "fields", func(name string, m signing.Object) error {
-		f, err := texts(m, 0, "format", "ja", "en")
+		f, err := m.Fields("format", "ja", "en")
 		if err != nil {
 			return err
 		}
@@ -133,7 +138,7 @@ func readTemplates(payload []byte) (*Bundle, error) {
 		b.choices[name] = map[string]label{}
 		shown := labels{}
 		return members(signing.Object{name: m}, name, func(value string, m signing.Object) error {
-			f, err := texts(m, 0, "ja", "en")
+			f, err := m.Fields("ja", "en")
 			if err != nil {
 				return err
 			}
@@ -152,7 +157,7 @@ func readTemplates(payload []byte) (*Bundle, error) {
 
 func (b *Bundle) template(name string, m signing.Object) error {
 	bad := func(what string) error { return fmt.Errorf("%w: %s of template %s", ErrTemplates, what, name) }
-	f, err := texts(m, 2, "version", "ja", "en", "caution_ja", "caution_en", "fields", "optional", "verification")
+	f, err := m.Fields("version", "ja", "en", "caution_ja", "caution_en", "fields[]", "optional[]", "verification")
 	if err != nil {
 		return err
 	}

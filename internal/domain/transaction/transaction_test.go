@@ -143,6 +143,10 @@ func TestArrange(t *testing.T) {
 		"unknown":                {"colour", "unknown", func(m map[string]string) { m["colour"] = "red" }},
 		"of another template":    {"limit.what", "unknown", func(m map[string]string) { m["limit.what"] = "transfer_day" }},
 		"known only by its case": {"Amount", "unknown", func(m map[string]string) { m["Amount"] = "1" }},
+		"no name at all":         {"fields", "unknown", func(m map[string]string) { m[""] = "1" }},
+		"a name that is a text":  {"fields", "unknown", func(m map[string]string) { m["ご主人様の\n口座"] = "1" }},
+		"a name without end":     {"fields", "unknown", func(m map[string]string) { m[strings.Repeat("a", 100_000)] = "1" }},
+		"two unknown":            {"colour", "unknown", func(m map[string]string) { m["size"], m["colour"] = "1", "1" }},
 		"an unknown choice":      {"payee.type", "form", func(m map[string]string) { m["payee.type"] = "gold" }},
 		"a choice by its label":  {"payee.type", "form", func(m map[string]string) { m["payee.type"] = "普通" }},
 		"a negative amount":      {"amount", "form", func(m map[string]string) { m["amount"] = "-1" }},
@@ -200,7 +204,7 @@ func TestDatesAndTimes(t *testing.T) {
 		{Date, "2026-11-25", "2026年11月25日(水)", "Wed 25 November 2026"}, {Date, "2026-12-31", "2026年12月31日(木)", "Thu 31 December 2026"}, {Date, "2027-01-01", "2027年1月1日(金)", "Fri 1 January 2027"},
 		{Date, "2028-02-29", "2028年2月29日(火)", "Tue 29 February 2028"}, {Date, "2000-02-29", "2000年2月29日(火)", "Tue 29 February 2000"}, {Date, "2000-01-01", "2000年1月1日(土)", "Sat 1 January 2000"},
 		{Date, "2999-12-31", "2999年12月31日(火)", "Tue 31 December 2999"}, {Date, "2026-03-01", "2026年3月1日(日)", "Sun 1 March 2026"}, {Date, "2026-05-04", "2026年5月4日(月)", "Mon 4 May 2026"},
-		{Time, "2026-11-25T09:30:00Z", "2026年11月25日(水) 18:30", "Wed 25 November 2026 18:30 JST"}, {Time, "2026-12-31T14:59:59Z", "2026年12月31日(木) 23:59", "Thu 31 December 2026 23:59 JST"},
+		{Time, "2026-11-25T09:30:00Z", "2026年11月25日(水) 18:30", "Wed 25 November 2026 18:30 JST"}, {Time, "2026-12-31T14:59:00Z", "2026年12月31日(木) 23:59", "Thu 31 December 2026 23:59 JST"},
 		{Time, "2026-12-31T15:00:00Z", "2027年1月1日(金) 00:00", "Fri 1 January 2027 00:00 JST"}, {Time, "2028-02-28T15:00:00Z", "2028年2月29日(火) 00:00", "Tue 29 February 2028 00:00 JST"},
 		{Time, "2028-02-29T15:00:00Z", "2028年3月1日(水) 00:00", "Wed 1 March 2028 00:00 JST"}, {Time, "2026-02-28T15:00:00Z", "2026年3月1日(日) 00:00", "Sun 1 March 2026 00:00 JST"},
 		{Time, "2000-01-01T00:00:00Z", "2000年1月1日(土) 09:00", "Sat 1 January 2000 09:00 JST"},
@@ -214,7 +218,7 @@ func TestDatesAndTimes(t *testing.T) {
 	for f, bad := range map[Format][]string{
 		Date: {"", "2026-11-31", "2026-02-29", "2100-02-29", "2026-00-01", "2026-01-00", "2026-13-01", "1999-12-31", "3000-01-01", "26-11-25", "2026-1-1", "2026/11/25", "2026-11-25 ", "2026-11-25T00:00:00Z", "+2026-11-25", "02026-11-25"},
 		Time: {"", "2026-11-25", "2026-11-25T24:00:00Z", "2026-11-25T23:60:00Z", "2026-06-30T23:59:60Z", "2026-11-25T09:30Z", "2026-11-25T09:30:00", "2026-11-25T09:30:00+00:00", "2026-11-25T18:30:00+09:00", "2026-11-25T09:30:00.0Z",
-			"2026-11-25T09:30:00z", "2026-11-25t09:30:00Z", "2026-11-25 09:30:00Z", "1999-12-31T23:59:59Z", "3000-01-01T00:00:00Z", "2026-11-25T9:30:00Z", "2026-11-25T09:30:00,5Z"},
+			"2026-11-25T09:30:00z", "2026-11-25t09:30:00Z", "2026-11-25 09:30:00Z", "1999-12-31T23:59:59Z", "3000-01-01T00:00:00Z", "2026-11-25T9:30:00Z", "2026-11-25T09:30:00,5Z", "2026-11-25T09:30:01Z", "2026-11-25T09:30:59Z"},
 	} {
 		for _, v := range bad {
 			if got, ok := Show(f, v, "JPY", "ja"); ok {
@@ -530,6 +534,26 @@ func TestPermitAndOfflineWord(t *testing.T) {
 		if _, err := ParsePermit(made, issuer.public); err == nil {
 			t.Errorf("a permit with %s is taken", name)
 		}
+	}
+}
+
+// What stands behind the document in a QR code is not read over.
+func TestNothingFollowsTheDocumentInAQRCode(t *testing.T) {
+	issuer := newSigner(t)
+	offer, err := signing.Seal(signing.TypOffer, issuer.public.Thumbprint(), nil, []byte(`{"v":"1"}`), issuer.sign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	qr, err := QR(offer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := FromQR(qr); err != nil || back != offer {
+		t.Fatalf("%s, %v", back, err)
+	}
+	packed, _ := unbase45(strings.TrimPrefix(qr, qrPrefix))
+	if back, err := FromQR(qrPrefix + base45(append(packed, 0))); err == nil {
+		t.Errorf("with a byte too many it is %s", back)
 	}
 }
 

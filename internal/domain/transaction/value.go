@@ -83,9 +83,9 @@ func (f Format) check(v string, choices map[string]label) error {
 	case Date:
 		_, err := parseDate(v)
 		ok = err == nil
-	case Time:
+	case Time: // it is shown to the minute: two values that differ must not look alike
 		_, err := parseTime(v)
-		ok = err == nil
+		ok = err == nil && strings.HasSuffix(v, ":00Z")
 	case Choice:
 		_, ok = choices[v]
 	}

@@ -225,6 +225,8 @@ func TestEveryByteOfEvidenceCounts(t *testing.T) {
 			full.DeviceKey[name] = was[:at] + string(was[at]^1) + was[at+1:]
 			try("device_key."+name, at)
 		}
+		full.DeviceKey[name] = was[:2] + "\n" + was[2:]
+		try("device_key."+name, -4)
 		full.DeviceKey[name] = was
 	}
 	full.DeviceKey["extra"] = "x"

@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -241,6 +242,10 @@ func TestEnvelopes(t *testing.T) {
 		{"another key", signing.TypAnswer, members(jwk(other)), good, false, ""},
 		{"signature changed", signing.TypAnswer, members(j), string(flip), false, ""},
 		{"signature missing", signing.TypAnswer, members(j), good[:len(good)-86], false, ""},
+		{"line feed in the header, and signed so", signing.TypAnswer, members(j), resealed(t, good[:20]+"\n"+good[20:], k), false, ""},
+		{"line feed in the payload, and signed so", signing.TypAnswer, members(j), resealed(t, strings.Replace(good, ".", ".\n", 1), k), false, ""},
+		{"carriage return in the signature", signing.TypAnswer, members(j), good[:len(good)-9] + "\r" + good[len(good)-9:], false, ""},
+		{"line break at the end", signing.TypAnswer, members(j), good + "\r\n", false, ""},
 		{"padding added", signing.TypAnswer, members(j), good + "==", false, ""},
 		{"algorithm none", signing.TypAnswer, members(j), b64.EncodeToString([]byte(`{"alg":"none","kid":"kid-1","typ":"inkan-registration-answer+jws"}`)) + good[indexDot(good):], false, ""},
 		{"header not canonical", signing.TypAnswer, members(j), b64.EncodeToString([]byte(`{"typ":"inkan-registration-answer+jws","alg":"ES256","kid":"kid-1"}`)) + good[indexDot(good):], false, ""},
@@ -262,6 +267,18 @@ func TestEnvelopes(t *testing.T) {
 			t.Errorf("%s: payload %s", v.Note, e.Payload)
 		}
 	}
+}
+
+// resealed signs an envelope's first two parts as they stand.
+func resealed(t *testing.T, envelope string, by *ecdsa.PrivateKey) string {
+	t.Helper()
+	input := envelope[:strings.LastIndexByte(envelope, '.')]
+	digest := sha256.Sum256([]byte(input))
+	sig, err := sign(by)(digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return input + "." + b64.EncodeToString(sig)
 }
 
 func indexDot(s string) int { return bytes.IndexByte([]byte(s), '.') }

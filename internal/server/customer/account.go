@@ -14,6 +14,7 @@ type securityData struct {
 	Transactions transactionsState
 	Customer     customer.Customer
 	Sessions     []authority.Session
+	Passkeys     int
 }
 
 // showSecurity is the state of everything on one page.
@@ -34,8 +35,12 @@ func (s *Server) showSecurity(w http.ResponseWriter, r *http.Request, on authori
 	if err != nil {
 		return err
 	}
+	passkeys, err := s.Authority.Passkeys(r.Context(), on)
+	if err != nil {
+		return err
+	}
 	v := s.page(w, r, on, "security")
-	v.Data = securityData{s.tokenData(v, t, on), transactions, c, sessions}
+	v.Data = securityData{s.tokenData(v, t, on), transactions, c, sessions, len(passkeys)}
 	s.write(w, r, http.StatusOK, v)
 	return nil
 }

@@ -9,8 +9,10 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
+	"github.com/inkan-auth/inkan/internal/domain/passkey"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/token"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 )
 
 // gallery shows every page with made-up data, for designers, screenshots and tests. Nothing of any customer is read, and no form of it is taken.
@@ -41,7 +43,9 @@ func (s *Server) gallery(w http.ResponseWriter, r *http.Request) {
 var GalleryPages = []string{"login", "login-phone", "login-refused", "login-over", "code", "code-wrong", "code-used", "code-locked", "passwords", "passwords-weak", "apply", "apply-phone",
 	"apply-tested", "apply-wait", "address", "address-bounced", "address-refused", "key", "key-phone", "key-bounced", "key-late", "start", "start-refused", "done", "cancel", "stop", "stop-refused",
 	"security", "security-none", "security-ordered", "security-registered", "security-locked", "security-transactions", "security-stopped",
-	"transactions", "transactions-unread", "transactions-added", "transactions-always", "transactions-none", "transactions-locked", "transactions-stopped", "password", "password-confirm", "history", "history-empty", "logout", "logout-done", "sorry", "leave"}
+	"transactions", "transactions-unread", "transactions-added", "transactions-always", "transactions-none", "transactions-locked", "transactions-stopped", "password", "password-confirm", "history", "history-empty", "logout", "logout-done", "sorry", "leave",
+	"security-passkeys", "passkeys", "passkeys-none", "passkeys-held", "addpasskey", "addpasskey-mail", "addpasskey-closed", "removepasskey", "removepasskey-password",
+	"errand", "errand-approved", "errand-stop", "errand-mail", "errand-wrong", "errand-proved", "errand-rejected", "errand-reported", "errand-expired", "notme", "notme-refused", "notme-done", "login-passkey"}
 
 // invent fills a page with a made-up customer's affairs.
 func (s *Server) invent(v *view, name string) bool {
@@ -75,6 +79,8 @@ func (s *Server) invent(v *view, name string) bool {
 			refuse(problem.LoginRefused)
 		case "over":
 			refuse(problem.SessionOver)
+		case "passkey":
+			refuse(problem.PasskeyRefused)
 		}
 	case "code":
 		v.On, v.Data = &pc, codeData{Open: situation != "locked"}
@@ -154,7 +160,7 @@ func (s *Server) invent(v *view, name string) bool {
 		v.Data = fill(view, pc)
 	case "security":
 		switch situation {
-		case "", "transactions", "stopped":
+		case "", "transactions", "stopped", "passkeys":
 			view.Token = inUse
 		case "locked":
 			t := *inUse
@@ -167,7 +173,11 @@ func (s *Server) invent(v *view, name string) bool {
 			e.State = enrolment.Registered
 			view.Enrolment, view.Phone = &e, "iPhone / Safari"
 		}
-		v.Data = securityData{fill(view, pc), inventedTransactions(situation, now), customer.Customer{}, []authority.Session{pc, phone}}
+		n := 0
+		if situation == "passkeys" {
+			n = 2
+		}
+		v.Data = securityData{fill(view, pc), inventedTransactions(situation, now), customer.Customer{}, []authority.Session{pc, phone}, n}
 	case "transactions":
 		if situation != "none" {
 			t := *inUse
@@ -200,6 +210,37 @@ func (s *Server) invent(v *view, name string) bool {
 			d.Older = "/gallery/history"
 		}
 		v.Data = d
+	case "passkeys", "addpasskey", "removepasskey":
+		inside()
+		d := passkeysData{Limit: s.Authority.Policy.Passkeys, Token: inUse, Usable: true, Approval: true}
+		switch situation {
+		case "", "password":
+			d.Passkeys = inventedPasskeys(now)
+		case "held":
+			d.Passkeys = inventedPasskeys(now)[2:]
+		case "closed":
+			t := *inUse
+			t.State = token.Locked
+			d.Token, d.Usable = &t, false
+		}
+		if situation == "mail" || situation == "password" {
+			d.Token, d.Usable, d.ByMail, d.Approval = nil, false, true, false
+		}
+		if page == "removepasskey" {
+			d.Removing = &d.Passkeys[0]
+		}
+		v.Data = d
+	case "errand":
+		inside()
+		v.Data = errandDataOf(v, inventedErrand(situation, now), pc)
+		if situation == "wrong" {
+			refuse(problem.CodeRefused, "tries_left", 4)
+		}
+	case "notme":
+		v.Data = objectionData{Done: situation == "done"}
+		if situation == "refused" {
+			refuse(problem.ObjectionRefused)
+		}
 	case "logout":
 		if situation == "" {
 			v.On = &pc
@@ -235,6 +276,36 @@ func inventedTransactions(situation string, now time.Time) (t transactionsState)
 		t.Always = true
 	}
 	return t
+}
+
+func inventedPasskeys(now time.Time) []passkey.Passkey {
+	return []passkey.Passkey{
+		{ID: "pky_1", Name: "iPhone", State: passkey.Active, Credential: passkey.Credential{BackupEligible: true, BackedUp: true, AAGUID: "fbfc3007-154e-4ecc-8c0b-6e020557d7bd"},
+			Registered: now.Add(-60 * 24 * time.Hour), Device: "iPhone / Safari", LastUsed: now.Add(-26 * time.Hour), LastDevice: "iPhone / Safari"},
+		{ID: "pky_2", Name: "自宅のパソコン", State: passkey.Resting, Usable: now.Add(20 * time.Hour), Credential: passkey.Credential{AAGUID: "08987058-cadc-4b81-b6e1-30de50dcbe96"},
+			Registered: now.Add(-4 * time.Hour), Device: "Windows / Edge"},
+		{ID: "pky_3", Name: "Android / Chrome", State: passkey.Held, Credential: passkey.Credential{BackupEligible: true}, Registered: now.Add(-90 * 24 * time.Hour), Device: "Android / Chrome",
+			LastUsed: now.Add(-3 * time.Hour), LastDevice: "Android / Chrome"},
+	}
+}
+
+func inventedErrand(situation string, now time.Time) authority.Errand {
+	e := authority.Errand{ID: "ask_1", Act: authority.AddPasskey, State: transaction.Pending, Expires: now.Add(4 * time.Minute), Display: map[string]string{
+		"ja": "生体認証ログインの登録\n端末: Windows\nブラウザ: Edge\nアクセス元: 192.0.2.*\nお申込み日時: 2026年10月5日(月) 14:23\n照合番号: 7K3M-9QXT",
+		"en": "Registration of a passkey\nDevice: Windows\nBrowser: Edge\nFrom where: 192.0.2.*\nRequested at: Mon 5 October 2026 14:23 JST\nReference: 7K3M-9QXT"}}
+	switch situation {
+	case "approved":
+		e.State = transaction.Approved
+	case "stop":
+		e.State, e.Act = transaction.Approved, authority.StopUse
+	case "mail", "wrong":
+		e.ByMail = true
+	case "proved":
+		e.ByMail, e.State = true, transaction.Approved
+	case "rejected", "reported", "expired":
+		e.State = transaction.State(situation)
+	}
+	return e
 }
 
 func inventedEntries(now time.Time) []audit.Entry {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/server/web"
 	"github.com/inkan-auth/inkan/internal/testkit"
 	files "github.com/inkan-auth/inkan/web"
@@ -150,6 +151,23 @@ var tags = regexp.MustCompile(`(?:<[^>]*>|\s)+`)
 func (b *browser) words() string {
 	_, main, _ := strings.Cut(b.body, "<main")
 	return tags.ReplaceAllString(main, " ")
+}
+
+// approve has the phone approve what the page says that it shows, and goes on.
+func (b *browser) approve(p *testkit.Phone) {
+	b.h.T.Helper()
+	page := b.at.Path
+	pending := p.Transactions().Pending
+	if len(pending) != 1 || !strings.HasPrefix(page, "/security/errand/") {
+		b.h.T.Fatalf("%d transactions wait for the phone, and the browser is on %s", len(pending), page)
+	}
+	b.on(page, "承認をお待ちしています")
+	if _, err := p.Send(p.Decision(pending[0].Offer, transaction.Yes)); err != nil {
+		b.h.T.Fatal(err)
+	}
+	b.get(page)
+	b.on(page, "承認を確認しました")
+	b.post(page + "/do")
 }
 
 func (b *browser) login(id string) {

@@ -49,6 +49,11 @@ func (s *Server) tryLogin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.tell(w, r, err)
 	}
+	return s.enterAs(w, r, on, cookie)
+}
+
+// enterAs gives the browser its new session and goes on.
+func (s *Server) enterAs(w http.ResponseWriter, r *http.Request, on authority.Session, cookie authority.Cookie) error {
 	// The session that this browser had before ends: one of a client that wanted fresh proof, or a half-way one from another tab.
 	if old, err := web.SessionOf(r, s.Authority); err == nil {
 		if err := s.Authority.Logout(r.Context(), old); err != nil {

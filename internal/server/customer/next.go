@@ -9,7 +9,7 @@ import (
 )
 
 // ownPages are the pages that a customer can be brought back to after a log-in.
-var ownPages = []string{"/security", transactionsPage, "/history", "/password", "/token/apply", "/token/address", "/token/key", "/token/start", "/token/stop", "/token/cancel"}
+var ownPages = []string{"/security", transactionsPage, passkeysPage, passkeysPage + "/add", "/history", "/password", "/token/apply", "/token/address", "/token/key", "/token/start", "/token/stop", "/token/cancel"}
 
 // next is where the customer was going before she had to log in, or "".
 func next(r *http.Request) string { return safe(r.URL.Query().Get("next")) }
@@ -65,8 +65,10 @@ func returnTo(r *http.Request) string {
 		return "/token/key"
 	case p == "/token/test":
 		return "/token/apply"
-	case p == transactionsPage:
+	case p == transactionsPage, p == passkeysPage, p == passkeysPage+"/add":
 		return p
+	case p == "/login/passkey":
+		return "/login"
 	case p == "/token/done", strings.HasPrefix(p, "/security"):
 		return "/security"
 	case r.URL.RawQuery != "" && p == "/history":

@@ -38,7 +38,7 @@ func New(a *authority.Authority, t *web.Texts, bankURL string) (*Server, error) 
 	if err != nil {
 		return nil, err
 	}
-	static, err := web.NewAssets("/static/", files.Files, "kit/tokens.css", "kit/kit.css", "kit/mark.svg", "customer/pages.js")
+	static, err := web.NewAssets("/static/", files.Files, "kit/tokens.css", "kit/kit.css", "kit/mark.svg", "customer/pages.js", "customer/passkey.js")
 	return &Server{Authority: a, Bank: a.Bank, Text: t, BankURL: bankURL, pages: pages, static: static}, err
 }
 
@@ -60,6 +60,8 @@ func (s *Server) Mount(m *http.ServeMux) {
 
 	m.HandleFunc("GET /login", s.showLogin)
 	m.HandleFunc("POST /login", s.login)
+	m.HandleFunc("POST /login/passkey", s.loginPasskey)
+	m.HandleFunc("POST /login/passkey/options", s.loginOptions)
 	m.Handle("GET /login/code", s.inside(s.showCode, otp))
 	m.Handle("POST /login/code", s.inside(s.code, otp))
 	m.Handle("GET /login/passwords", s.inside(s.showPasswords, first))
@@ -88,6 +90,20 @@ func (s *Server) Mount(m *http.ServeMux) {
 	m.Handle("POST /security/session", s.inside(s.endSession, all))
 	m.Handle("GET /security/transaction-authentication", s.inside(s.showTransactions, all))
 	m.Handle("POST /security/transaction-authentication", s.inside(s.addTransactions, all))
+	m.Handle("GET /security/passkeys", s.inside(s.showPasskeys, all))
+	m.Handle("GET /security/passkeys/add", s.inside(s.showAddPasskey, all))
+	m.Handle("POST /security/passkeys/add", s.inside(s.addPasskey, all))
+	m.Handle("POST /security/passkeys/name", s.inside(s.renamePasskey, all))
+	m.Handle("GET /security/passkeys/remove", s.inside(s.showRemovePasskey, all))
+	m.Handle("POST /security/passkeys/remove", s.inside(s.removePasskey, all))
+	m.Handle("POST /security/passkeys/options", s.inside(s.passkeyOptions, all))
+	m.Handle("GET /security/errand/{errand}", s.inside(s.showErrand, all))
+	m.Handle("GET /security/errand/{errand}/state", s.inside(s.errandState, all))
+	m.Handle("POST /security/errand/{errand}/code", s.inside(s.proveErrand, all))
+	m.Handle("POST /security/errand/{errand}/do", s.inside(s.doErrand, all))
+	m.Handle("POST /security/errand/{errand}/cancel", s.inside(s.cancelErrand, all))
+	m.HandleFunc("GET /not-me", s.showObjection)
+	m.HandleFunc("POST /not-me", s.objection)
 	m.Handle("GET /password", s.inside(s.showPassword, all))
 	m.Handle("POST /password", s.inside(s.password, all))
 	m.Handle("GET /history", s.inside(s.showHistory, all))
@@ -127,7 +143,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, h insider, steps 
 		allowed = allowed || x == step
 	}
 	if !allowed {
-		if r.URL.Path == "/token/state" {
+		if forScript(r) {
 			return problem.New(problem.StepUp)
 		}
 		s.goOn(w, r, step)
@@ -140,6 +156,12 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, h insider, steps 
 		return s.tell(w, r, err)
 	}
 	return nil
+}
+
+// forScript says whether a page's script asks, which reads a problem document and no page.
+func forScript(r *http.Request) bool {
+	p := r.URL.Path
+	return p == "/token/state" || strings.HasPrefix(p, "/security/errand/") && strings.HasSuffix(p, "/state") || strings.HasSuffix(p, "/options")
 }
 
 // parse reads a form. Its body was bounded before it came here.
@@ -182,7 +204,7 @@ func (s *Server) to(w http.ResponseWriter, r *http.Request, page string) {
 // tell answers a form that was refused: the page it came from says why. A refusal of a page itself is passed on.
 func (s *Server) tell(w http.ResponseWriter, r *http.Request, err error) error {
 	p, ok := problem.Of(err)
-	if !ok || r.Method != http.MethodPost || p.Kind == problem.SessionOver {
+	if !ok || r.Method != http.MethodPost || p.Kind == problem.SessionOver || forScript(r) {
 		return err
 	}
 	page := r.URL.Path
@@ -193,6 +215,14 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, err error) error {
 		page = "/token/apply"
 	case "/security/session":
 		page = "/security"
+	case "/login/passkey":
+		page = "/login"
+	case passkeysPage + "/name", passkeysPage + "/remove":
+		page = passkeysPage
+	}
+	if rest, ok := strings.CutPrefix(page, "/security/errand/"); ok { // the forms of an errand are on its one page
+		id, _, _ := strings.Cut(rest, "/")
+		page = errandPage(id)
 	}
 	switch p.Kind {
 	case problem.EnrolmentOpen:
@@ -215,7 +245,7 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, err error) error {
 // Fail answers with a page that says what happened, what became of it and what to do. A session that is over leads to the log-in and from there back.
 func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := web.AsProblem(r, s.Authority.Log, err)
-	if r.URL.Path == "/token/state" {
+	if forScript(r) {
 		web.WriteProblem(w, r, s.Authority.Log, s.Text.Sentence, err)
 		return
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/passkey"
 	"github.com/inkan-auth/inkan/internal/domain/password"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/token"
@@ -119,6 +120,13 @@ func TestEveryTextUsed(t *testing.T) {
 	add("which.", "login", "confirm", "both")
 	add("answer.", "approve", "reject", "report", "copy")
 	add("push.", "on", "off", "gone")
+	for _, s := range passkey.States {
+		add("passkey.state.", string(s))
+	}
+	for _, s := range []string{"consumed", "rejected", "reported", "expired", "cancelled", "lapsed"} {
+		add("errand.ended.", s, s+".text")
+	}
+	add("errand.do.", string(authority.RemovePasskey), string(authority.StopUse))
 	add("reason.", password.Short, password.Long, password.Listed, password.Similar, password.Same, mismatch)
 	for _, s := range []token.State{token.Active, token.Locked, token.Suspended, token.Expired} {
 		add("token.state.", string(s))
@@ -146,11 +154,11 @@ func TestEveryTextUsed(t *testing.T) {
 func TestEveryAct(t *testing.T) {
 	x := texts(t)
 	alone := []audit.Action{audit.AddressBounce, audit.TokenLock, audit.TokenExpire, audit.EnrolmentExpire, audit.EnrolmentBurn, audit.TransactionExpire, audit.TransfersStop,
-		audit.TransfersResume} // she asks for none of these
+		audit.TransfersResume, audit.PasskeyHold, audit.ServiceRestart} // she asks for none of these
 	var want []string
 	for _, a := range []audit.Action{audit.LoginPassword, audit.LoginOTP, audit.Logout, audit.SessionEnd, audit.PasswordChange, audit.TokenApply, audit.TokenCancel, audit.NumberResend,
 		audit.AddressTest, audit.AddressCorrect, audit.TokenRegister, audit.TokenStart, audit.TokenStop, audit.TransactionAuthAdd, audit.TransactionDecide, audit.TransactionOffline,
-		audit.PushChange} {
+		audit.PushChange, audit.LoginPasskey, audit.ErrandAsk, audit.ErrandProve, audit.PasskeyRegister, audit.PasskeyRename, audit.PasskeyRemove, audit.ServiceStop} {
 		want = append(want, "act."+string(a)+".done", "act."+string(a)+".refused")
 	}
 	for _, a := range alone {
@@ -172,8 +180,10 @@ func TestEveryAct(t *testing.T) {
 func TestMails(t *testing.T) {
 	bank := authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: "https://login.bank.example", TokenOrigin: "https://token.bank.example", MailFrom: "otp@bank.example", Phone: "0120-000-000"}
 	compose := web.Compose(texts(t), bank)
-	values := map[string]string{"number": "1234 5678", "app": bank.TokenOrigin, "device": "Windows / Edge", "time": "2026-10-05T05:24:00Z", "expires": "2026-10-06T05:24:00Z", "phone_number": bank.Phone, "phone": "iPhone / Safari"}
-	for _, topic := range []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "password_changed", "transaction_auth_added", "transaction_reported", "transfers_resumed"} {
+	values := map[string]string{"number": "1234 5678", "app": bank.TokenOrigin, "device": "Windows / Edge", "time": "2026-10-05T05:24:00Z", "expires": "2026-10-06T05:24:00Z", "phone_number": bank.Phone, "phone": "iPhone / Safari",
+		"place": "192.0.2.*", "passkey": "iPhone", "usable": "2026-10-06T05:24:00Z", "objection": "2345-6789-ABCD-EFGH", "objection_link": bank.LoginOrigin + "/not-me#23456789ABCDEFGH"}
+	for _, topic := range []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "password_changed", "transaction_auth_added", "transaction_reported", "transfers_resumed",
+		"login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_held", "service_stopped", "service_restarted"} {
 		subject, body, err := compose(topic, values)
 		if err != nil {
 			t.Fatal(err)
@@ -188,14 +198,22 @@ func TestMails(t *testing.T) {
 			switch { // what a phone was used for names the phone; the operator's own act has no device
 			case want == "Windows / Edge" && topic == "transaction_reported":
 				want = "iPhone / Safari"
-			case want == "Windows / Edge" && topic == "transfers_resumed":
+			case want == "Windows / Edge" && (topic == "transfers_resumed" || topic == "service_restarted" || topic == "service_stopped"):
 				want = "再開"
+			case want == "心当たりがない" && topic == "service_stopped": // she has just said so
+				want = "お申し出"
 			}
 			if !strings.Contains(body, want) {
 				t.Errorf("%s does not say %q:\n%s", topic, want, body)
 			}
 		}
-		if strings.ContainsAny(body, "{}") || strings.Contains(body, bank.LoginOrigin) || strings.Contains(body, "http") != (topic == "registration_number") {
+		// A notice of something that she can object to leads to the page that stops her service and asks for no password. No other leads to the log-in host.
+		objection := slices.Contains([]string{"login_new_device", "passkey_registered", "passkey_resting", "passkey_removed"}, topic)
+		rest := strings.NewReplacer(values["objection_link"], "", bank.LoginOrigin+"/not-me", "").Replace(body)
+		if objection != (rest != body) || objection != strings.Contains(body, values["objection"]) {
+			t.Errorf("%s: a way to object %v\n%s", topic, !objection, body)
+		}
+		if strings.ContainsAny(rest, "{}") || strings.Contains(rest, bank.LoginOrigin) || strings.Contains(rest, "http") != (topic == "registration_number") {
 			t.Errorf("%s holds what it must not:\n%s", topic, body)
 		}
 	}

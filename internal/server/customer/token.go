@@ -291,9 +291,10 @@ func (s *Server) showStop(w http.ResponseWriter, r *http.Request, on authority.S
 }
 
 func (s *Server) stop(w http.ResponseWriter, r *http.Request, on authority.Session) error {
-	if err := s.Authority.StopToken(r.Context(), on, []byte(r.PostFormValue("confirm")), digits(r.PostFormValue("code"))); err != nil {
+	e, err := s.Authority.AskToStop(r.Context(), on, []byte(r.PostFormValue("confirm")))
+	if err != nil {
 		return err
 	}
-	// On a smartphone this session proved its code before the token ended and keeps what it proved; the next log-in leads to the application.
-	return s.done(w, r, "stopped", "/security")
+	s.to(w, r, errandPage(e.ID))
+	return nil
 }

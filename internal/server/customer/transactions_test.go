@@ -119,7 +119,8 @@ func TestTransactionAuthentication(t *testing.T) {
 	// With the token it ends.
 	h.Clock.Move(2 * time.Minute)
 	b.get("/token/stop")
-	b.post("/token/stop", "confirm", testkit.Confirm, "code", p.Code())
+	b.post("/token/stop", "confirm", testkit.Confirm)
+	b.approve(p)
 	b.on("/security", "未追加")
 }
 

@@ -101,6 +101,10 @@ func fieldOf(p *problem.Error) string {
 		return "old"
 	case problem.OTPWrong, problem.OTPUsed, problem.StartRefused:
 		return "code"
+	case problem.CodeRefused:
+		return "mailed"
+	case problem.ObjectionRefused:
+		return "objection"
 	case problem.AddressRefused:
 		return "mail"
 	case problem.PasswordWeak:
@@ -136,13 +140,25 @@ func (v *view) Title() string {
 // Tone is how loud a refusal is said: what is merely so, what asks for patience, and what went wrong.
 func (v *view) Tone() string {
 	switch v.kind {
-	case problem.SessionOver, problem.EnrolmentNone, problem.EnrolmentOpen, problem.TokenInUse, problem.TokenNone, problem.StepUp, problem.Conflict:
+	case problem.SessionOver, problem.EnrolmentNone, problem.EnrolmentOpen, problem.TokenInUse, problem.TokenNone, problem.StepUp, problem.Conflict, problem.ApprovalNeeded:
 		return "info"
-	case problem.MailTooSoon, problem.WaitingTime, problem.Busy, problem.Throttled, problem.OTPUsed:
+	case problem.MailTooSoon, problem.WaitingTime, problem.Busy, problem.Throttled, problem.OTPUsed, problem.PasskeyRefused, problem.PasskeyResting:
 		return "care"
 	}
 	return "bad"
 }
+
+// Script is the page's own script beside the one that all pages have, or "".
+func (v *view) Script() string {
+	switch v.Page {
+	case "login", "errand", "addpasskey", "notme":
+		return "passkey.js"
+	}
+	return ""
+}
+
+// CoolingOff is how long a change rests that no token app has approved.
+func (v *view) CoolingOff() string { return v.s.Text.Span(v.Lang, v.s.Authority.Policy.CoolingOff) }
 
 // Bank is the bank's name.
 func (v *view) Bank() string {
@@ -270,9 +286,11 @@ type field struct {
 
 // fields are the inputs of these pages.
 var fields = map[string]field{
-	"login_id":          {Type: "text", Autocomplete: "username", Kind: "name", Max: 64},
+	"login_id":          {Type: "text", Autocomplete: "username webauthn", Kind: "name", Max: 64},
 	"login_password":    {Type: "password", Autocomplete: "current-password", Max: 512},
 	"code":              {Type: "text", Autocomplete: "one-time-code", Mode: "numeric", Kind: "code", Max: 32},
+	"mailed":            {Type: "text", Autocomplete: "one-time-code", Mode: "numeric", Kind: "code", Max: 32},
+	"objection":         {Type: "text", Autocomplete: "off", Kind: "name", Max: 40},
 	"confirm":           {Type: "password", Autocomplete: "off", Max: 512},
 	"old":               {Type: "password", Autocomplete: "current-password", Max: 512},
 	"new_login":         {Type: "password", Autocomplete: "new-password", Max: 512},

@@ -18,16 +18,20 @@ const (
 	pingEvery     = 25 * time.Second
 	streamLife    = time.Hour // then the app connects again, with a fresh proof
 	maxStreams    = 50_000
+	streamsEach   = 10                     // of one customer: her phone, its tabs, and connections whose end has not been noticed yet
 	pingsTogether = 100                    // then those who are to be told something have their turn
 	writeWithin   = 200 * time.Millisecond // a few bytes into a socket's buffer; a phone that takes longer has gone
 	eventMessage  = "event: transaction\ndata: {}\n\n"
 	pingMessage   = ": \n\n"
 )
 
-// streams are the open event streams of this node. One goroutine writes to all of them.
+// streams are the open event streams of this node. One goroutine writes to all of them but those over HTTP/2.
 type streams struct {
 	mu      sync.Mutex
-	open    map[*stream]struct{}
+	each    int                  // how many one customer may have
+	count   int                  // of all
+	of      map[string][]*stream // by customer, the oldest first
+	open    map[*stream]struct{} // those that are written to here
 	due     map[*stream]struct{}
 	closing map[*http.Server]chan struct{} // closed when that server shuts down; for the streams that it keeps itself
 	wake    chan struct{}
@@ -35,14 +39,18 @@ type streams struct {
 }
 
 type stream struct {
-	conn  net.Conn
+	customer string
+	end      func() // ends it from outside
+
+	conn  net.Conn // nil where the connection cannot be taken over
 	until time.Time
 	leave func() // the authority's watchers
 }
 
 func (s *streams) start() {
 	s.once.Do(func() {
-		s.open, s.due, s.closing, s.wake = map[*stream]struct{}{}, map[*stream]struct{}{}, map[*http.Server]chan struct{}{}, make(chan struct{}, 1)
+		s.each, s.of, s.wake = streamsEach, map[string][]*stream{}, make(chan struct{}, 1)
+		s.open, s.due, s.closing = map[*stream]struct{}{}, map[*stream]struct{}{}, map[*http.Server]chan struct{}{}
 	})
 }
 
@@ -54,7 +62,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.streams.start()
-	if s.streams.count() >= maxStreams {
+	if s.streams.len() >= maxStreams {
 		s.API.Refuse(w, r, problem.New(problem.Busy, "retry_after", 60))
 		return
 	}
@@ -86,6 +94,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 
 // eventsOver is the stream where the connection cannot be taken over.
 func (s *Server) eventsOver(w http.ResponseWriter, r *http.Request, customer string) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	st := &stream{customer: customer, end: cancel}
+	s.streams.enter(st)
+	defer s.streams.exit(st)
 	changed := make(chan struct{}, 1)
 	defer s.Authority.Watch(customer, func() {
 		select {
@@ -108,7 +121,7 @@ func (s *Server) eventsOver(w http.ResponseWriter, r *http.Request, customer str
 			return
 		}
 		select {
-		case <-r.Context().Done():
+		case <-ctx.Done():
 			return
 		case <-closing: // the server waits for this request before the workers end
 			return
@@ -122,10 +135,45 @@ func (s *Server) eventsOver(w http.ResponseWriter, r *http.Request, customer str
 	}
 }
 
-func (s *streams) count() int {
+// len is how many streams are open.
+func (s *streams) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.open)
+	return s.count
+}
+
+// enter counts a stream among its customer's. Where she has as many as she may, the oldest ends: it is the likeliest to be one that nobody listens to any more, and
+// whoever holds her phone cannot take all the places of this node.
+func (s *streams) enter(st *stream) {
+	s.mu.Lock()
+	if st.conn != nil {
+		s.open[st] = struct{}{}
+	}
+	s.count++
+	s.of[st.customer] = append(s.of[st.customer], st)
+	oldest := s.of[st.customer][0]
+	full := len(s.of[st.customer]) > s.each
+	s.mu.Unlock()
+	if full && s.exit(oldest) {
+		oldest.end()
+	}
+}
+
+// exit forgets a stream, and says whether it was there.
+func (s *streams) exit(st *stream) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.of[st.customer], st)
+	if i < 0 {
+		return false
+	}
+	s.count--
+	if s.of[st.customer] = slices.Delete(s.of[st.customer], i, i+1); len(s.of[st.customer]) == 0 {
+		delete(s.of, st.customer)
+	}
+	delete(s.open, st)
+	delete(s.due, st)
+	return true
 }
 
 // closingOf is closed when the server that took a request begins to shut down.
@@ -147,11 +195,13 @@ func (s *streams) closingOf(r *http.Request) <-chan struct{} {
 
 // add takes a connection over. Its first event is due at once: what came before the stream was watched is looked for as well.
 func (s *streams) add(conn net.Conn, watch func(string, func()) func(), customer string) {
-	st := &stream{conn: conn, until: web.Soon(streamLife)}
-	s.mu.Lock()
-	st.leave = watch(customer, func() { s.mark(st) }) // whoever calls back waits for the lock: nobody sees a stream that is half made
-	s.open[st] = struct{}{}
-	s.mu.Unlock()
+	st := &stream{customer: customer, conn: conn, until: web.Soon(streamLife)}
+	st.leave = watch(customer, func() { s.mark(st) }) // nothing is marked before it has entered
+	st.end = func() {
+		st.leave()
+		_ = conn.Close()
+	}
+	s.enter(st)
 	s.mark(st)
 }
 
@@ -221,11 +271,8 @@ func (s *streams) write(to []*stream, message string, closing bool) {
 		if err == nil && !closing && now.Before(st.until) {
 			continue
 		}
-		st.leave()
-		_ = st.conn.Close()
-		s.mu.Lock()
-		delete(s.open, st)
-		delete(s.due, st)
-		s.mu.Unlock()
+		if s.exit(st) { // otherwise it has been ended meanwhile
+			st.end()
+		}
 	}
 }

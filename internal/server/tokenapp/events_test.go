@@ -238,7 +238,7 @@ func TestAStreamNeedsAProof(t *testing.T) {
 			t.Errorf("a proof that is %s: %d %s", name, res.StatusCode, b)
 		}
 	}
-	if n := a.server.streams.count(); n != 0 {
+	if n := a.server.streams.len(); n != 0 {
 		t.Errorf("%d streams are kept", n)
 	}
 	// One proof opens one stream.
@@ -257,7 +257,7 @@ func TestAStreamNeedsAProof(t *testing.T) {
 	}
 	// A token that is stopped gets no new stream.
 	a.Clock.Move(time.Minute)
-	fine(t, a.StopToken(t.Context(), a.browser.Session, []byte(testkit.Confirm), a.phone.Code()))
+	fine(t, a.browser.Stop(a.phone))
 	if _, res := a.listen(a.phone); res.StatusCode != http.StatusConflict {
 		t.Errorf("a stopped token: %d", res.StatusCode)
 	}
@@ -270,6 +270,7 @@ func TestManyStreams(t *testing.T) {
 	first.hears("the beginning")
 	before := runtime.NumGoroutine()
 	const many = 200
+	a.server.streams.each = many + 1 // they are all of one customer
 	all := make([]*listener, many)
 	for i := range all {
 		all[i], _ = a.listen(a.phone)
@@ -284,7 +285,7 @@ func TestManyStreams(t *testing.T) {
 	if n := runtime.NumGoroutine(); n > before+10 {
 		t.Errorf("%d goroutines for %d streams, %d before", n, many, before)
 	}
-	if n := a.server.streams.count(); n != many+1 {
+	if n := a.server.streams.len(); n != many+1 {
 		t.Errorf("%d streams are open", n)
 	}
 	made := a.ask(1)
@@ -297,13 +298,13 @@ func TestManyStreams(t *testing.T) {
 	_, err := a.phone.Send(a.phone.Decision(made.Offer, transaction.Yes)) // the first word to a closed end is lost, the second one comes back
 	fine(t, err)
 	for range 100 {
-		if a.server.streams.count() <= many/2+1 {
+		if a.server.streams.len() <= many/2+1 {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 		a.server.streams.write(a.server.streams.all(), pingMessage, false)
 	}
-	if n := a.server.streams.count(); n != many/2+1 {
+	if n := a.server.streams.len(); n != many/2+1 {
 		t.Errorf("%d streams are kept, %d are there", n, many/2+1)
 	}
 	a.stop()
@@ -318,8 +319,56 @@ func TestManyStreams(t *testing.T) {
 			}
 		}
 	}
-	if n := a.server.streams.count(); n != 0 {
+	if n := a.server.streams.len(); n != 0 {
 		t.Errorf("%d streams are kept after the stop", n)
+	}
+}
+
+// One customer has as many streams as she may, over whichever kind of connection; one more ends her oldest one and nobody else's.
+func TestStreamsOfOneCustomer(t *testing.T) {
+	t.Parallel()
+	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			a := open(t, http2)
+			a.server.streams.each = 3
+			_, other := a.customer(2)
+			ends := map[int]chan struct{}{}
+			opened := func(i int, phone *testkit.Phone) {
+				t.Helper()
+				r, err := http.NewRequestWithContext(t.Context(), "GET", a.site.URL+"/v1/events", nil)
+				fine(t, err)
+				r.Header.Set("DPoP", phone.Proof("GET", "/v1/events", nil).DPoP)
+				res, err := a.site.Client().Do(r)
+				fine(t, err)
+				ended := make(chan struct{})
+				ends[i] = ended
+				go func() {
+					defer close(ended)
+					defer func() { _ = res.Body.Close() }()
+					_, _ = io.Copy(io.Discard, res.Body)
+				}()
+			}
+			over := func(i int) bool {
+				select {
+				case <-ends[i]:
+					return true
+				case <-time.After(200 * time.Millisecond):
+					return false
+				}
+			}
+			opened(100, other)
+			for i := range 5 {
+				opened(i, a.phone)
+				for j := range i + 1 {
+					if want := j <= i-3; over(j) != want {
+						t.Errorf("with %d streams the one opened as number %d is over: %v", i+1, j, !want)
+					}
+				}
+			}
+			if over(100) || a.server.streams.len() != 4 {
+				t.Errorf("another's stream is over, or %d streams are open", a.server.streams.len())
+			}
+		})
 	}
 }
 
@@ -364,12 +413,12 @@ func TestStreamsUnderWay(t *testing.T) {
 	wg.Wait()
 	for range 200 {
 		a.server.streams.write(a.server.streams.all(), pingMessage, false)
-		if a.server.streams.count() == 0 {
+		if a.server.streams.len() == 0 {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Errorf("%d streams are kept that nobody listens to", a.server.streams.count())
+	t.Errorf("%d streams are kept that nobody listens to", a.server.streams.len())
 }
 
 // Over HTTP/2 there is no connection to take over: the stream is the same, and it does not keep the server from stopping.
@@ -485,7 +534,7 @@ func TestALifeOfAStream(t *testing.T) {
 		defer func() { _ = deaf.Close() }()
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if n := s.streams.count(); n != 1 || left != 1 {
+		if n := s.streams.len(); n != 1 || left != 1 {
 			t.Errorf("one that takes nothing is kept: %d open, %d left", n, left)
 		}
 		tell["she"]()
@@ -505,8 +554,8 @@ func TestALifeOfAStream(t *testing.T) {
 			t.Errorf("before an hour: %d signs of life", strings.Count(got, pingMessage))
 		}
 		time.Sleep(2 * time.Minute)
-		if got := said(heard); !strings.HasSuffix(got, "END") || s.streams.count() != 0 || left != 2 {
-			t.Errorf("after an hour it is still open: %d, %d have left", s.streams.count(), left)
+		if got := said(heard); !strings.HasSuffix(got, "END") || s.streams.len() != 0 || left != 2 {
+			t.Errorf("after an hour it is still open: %d, %d have left", s.streams.len(), left)
 		}
 		last, heard2 := add("last")
 		read(last, heard2)
@@ -515,8 +564,8 @@ func TestALifeOfAStream(t *testing.T) {
 		}
 		cancel()
 		<-ended
-		if got := said(heard2); got != eventMessage+"END" || s.streams.count() != 0 || left != 3 {
-			t.Errorf("at the stop: %q, %d are open, %d have left", got, s.streams.count(), left)
+		if got := said(heard2); got != eventMessage+"END" || s.streams.len() != 0 || left != 3 {
+			t.Errorf("at the stop: %q, %d are open, %d have left", got, s.streams.len(), left)
 		}
 	})
 }

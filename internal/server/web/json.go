@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -74,7 +75,7 @@ func decode(r *http.Request, into any) (body []byte, err error) {
 	if body, err = io.ReadAll(r.Body); err != nil {
 		return nil, problem.New(problem.Malformed)
 	}
-	if !utf8.Valid(body) || checkJSON(body) != nil { // encoding/json would put a replacement character in the place of what is not text
+	if !flat(body) && (!utf8.Valid(body) || checkJSON(body) != nil) { // encoding/json would put a replacement character in the place of what is not text
 		return nil, problem.New(problem.Malformed)
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -90,6 +91,57 @@ const (
 	maxJSONDepth   = 8
 	maxJSONMembers = 64
 )
+
+// flat says whether a body is what nearly every request is: one object of a few texts in plain ASCII, each name once and in our spelling, and no escapes. There is nothing in it that
+// checkJSON would refuse, and it is seen in a tenth of the time.
+func flat(body []byte) bool {
+	names := make([]string, 0, 8)
+	at := 0
+	next := func() int { // the next byte that is no white space, or -1 behind the last
+		for ; at < len(body); at++ {
+			if c := body[at]; c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+				at++
+				return int(c)
+			}
+		}
+		return -1
+	}
+	text := func() (string, bool) {
+		if next() != '"' {
+			return "", false
+		}
+		for from := at; at < len(body); at++ {
+			switch c := body[at]; {
+			case c == '"':
+				at++
+				return string(body[from : at-1]), true
+			case c < ' ' || c > '~' || c == '\\':
+				return "", false
+			}
+		}
+		return "", false
+	}
+	if next() != '{' {
+		return false
+	}
+	for {
+		name, ok := text()
+		if !ok || !plainName(name) || slices.Contains(names, name) || len(names) == cap(names) || next() != ':' {
+			return false
+		}
+		names = append(names, name)
+		if _, ok := text(); !ok {
+			return false
+		}
+		switch next() {
+		case ',':
+		case '}':
+			return next() < 0
+		default:
+			return false
+		}
+	}
+}
 
 // checkJSON refuses what encoding/json would let pass: anything but an object, members that occur twice, names in another spelling than ours (it compares
 // them without case, so that "code" and "CODE" would be one member twice), lonely surrogates, and nesting or breadth beyond what any of our doors needs.

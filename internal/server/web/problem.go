@@ -65,6 +65,22 @@ var statuses = map[problem.Kind]int{
 	problem.OfflineWrong:           http.StatusForbidden,
 	problem.OfflineBlocked:         http.StatusForbidden,
 	problem.IdempotencyConflict:    http.StatusConflict,
+	problem.PasskeyRefused:         http.StatusForbidden,
+	problem.PasskeyResting:         http.StatusForbidden,
+	problem.PasskeyHeld:            http.StatusForbidden,
+	problem.PasskeysUsedUp:         http.StatusConflict,
+	problem.ApprovalNeeded:         http.StatusForbidden,
+	problem.CodeRefused:            http.StatusForbidden,
+	problem.CodeBurnt:              http.StatusGone,
+	problem.ObjectionRefused:       http.StatusForbidden,
+
+	problem.PasskeyCopyable:   http.StatusForbidden,
+	problem.StaffLinkRefused:  http.StatusForbidden,
+	problem.StaffUnconfirmed:  http.StatusForbidden,
+	problem.StaffSuspended:    http.StatusForbidden,
+	problem.StaffWordWrong:    http.StatusForbidden,
+	problem.StaffWordBurnt:    http.StatusGone,
+	problem.StaffSecondPerson: http.StatusForbidden,
 }
 
 // Status is the HTTP status of a kind.

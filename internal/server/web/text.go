@@ -201,7 +201,8 @@ func number(v any) (int, bool) {
 
 // topics are the notices that the authority may ask for.
 var topics = []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "password_changed",
-	"transaction_auth_added", "transaction_reported", "transfers_resumed"}
+	"transaction_auth_added", "transaction_reported", "transfers_resumed", "login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_held",
+	"service_stopped", "service_restarted"}
 
 // Compose gives the words of each notice: first in Japanese, then in English, as plain text. No notice leads to a page that asks for a
 // password.
@@ -216,7 +217,7 @@ func Compose(t *Texts, bank authority.Bank) authority.Compose {
 			if lang == "en" {
 				name = bank.NameEN
 			}
-			pairs := []any{"bank", name, "sender", bank.MailFrom, "phone_number", bank.Phone}
+			pairs := []any{"bank", name, "sender", bank.MailFrom, "phone_number", bank.Phone, "login", bank.LoginOrigin}
 			for k, v := range values {
 				if at, err := time.Parse(time.RFC3339, v); err == nil {
 					v = t.Moment(lang, at)

@@ -60,7 +60,7 @@ func (q *Queries) AddressesOf(ctx context.Context, customer string) ([]Address, 
 }
 
 const customerByID = `-- name: CustomerByID :one
-SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at FROM customer WHERE id = $1
+SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at FROM customer WHERE id = $1
 `
 
 func (q *Queries) CustomerByID(ctx context.Context, id string) (Customer, error) {
@@ -86,12 +86,14 @@ func (q *Queries) CustomerByID(ctx context.Context, id string) (Customer, error)
 		&i.Version,
 		&i.TransactionAuthAt,
 		&i.TransfersStoppedAt,
+		&i.Handle,
+		&i.StoppedAt,
 	)
 	return i, err
 }
 
 const customerByLoginID = `-- name: CustomerByLoginID :one
-SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at FROM customer WHERE login_id = $1
+SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at FROM customer WHERE login_id = $1
 `
 
 func (q *Queries) CustomerByLoginID(ctx context.Context, loginID string) (Customer, error) {
@@ -117,12 +119,14 @@ func (q *Queries) CustomerByLoginID(ctx context.Context, loginID string) (Custom
 		&i.Version,
 		&i.TransactionAuthAt,
 		&i.TransfersStoppedAt,
+		&i.Handle,
+		&i.StoppedAt,
 	)
 	return i, err
 }
 
 const customerByRef = `-- name: CustomerByRef :one
-SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at FROM customer WHERE ref = $1
+SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at FROM customer WHERE ref = $1
 `
 
 func (q *Queries) CustomerByRef(ctx context.Context, ref string) (Customer, error) {
@@ -148,6 +152,8 @@ func (q *Queries) CustomerByRef(ctx context.Context, ref string) (Customer, erro
 		&i.Version,
 		&i.TransactionAuthAt,
 		&i.TransfersStoppedAt,
+		&i.Handle,
+		&i.StoppedAt,
 	)
 	return i, err
 }

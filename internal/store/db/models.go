@@ -61,6 +61,16 @@ type Bundle struct {
 	Since    int64
 }
 
+type Ceremony struct {
+	Hash      []byte
+	Kind      string
+	Owner     string
+	Binding   []byte
+	Object    string
+	CreatedAt int64
+	ExpiresAt int64
+}
+
 type Customer struct {
 	ID                 string
 	Ref                string
@@ -81,6 +91,8 @@ type Customer struct {
 	Version            int64
 	TransactionAuthAt  int64
 	TransfersStoppedAt int64
+	Handle             []byte
+	StoppedAt          int64
 }
 
 type Enrolment struct {
@@ -107,6 +119,21 @@ type Enrolment struct {
 	Version       int64
 }
 
+type Errand struct {
+	ID        string
+	Customer  string
+	Chain     string
+	Act       string
+	Object    string
+	Txn       string
+	CodeMac   []byte
+	Tries     int64
+	ProvedAt  int64
+	CreatedAt int64
+	ExpiresAt int64
+	DoneAt    int64
+}
+
 type Fence struct {
 	ID        int64
 	NotBefore int64
@@ -121,10 +148,29 @@ type Idempotency struct {
 	CreatedAt   int64
 }
 
+type IssuerKey struct {
+	Hash      string
+	Kid       string
+	Envelope  string
+	NotBefore int64
+	Expires   int64
+	Since     int64
+}
+
 type Lease struct {
 	Name    string
 	Owner   string
 	UntilAt int64
+}
+
+type Objection struct {
+	Mac       []byte
+	Customer  string
+	Topic     string
+	Object    string
+	CreatedAt int64
+	ExpiresAt int64
+	UsedAt    int64
 }
 
 type OidcAccess struct {
@@ -195,6 +241,28 @@ type Outbox struct {
 	Reason     string
 }
 
+type Passkey struct {
+	ID               string
+	Party            string
+	Owner            string
+	Credential       []byte
+	PublicKey        []byte
+	Counter          int64
+	BackupEligible   bool
+	BackedUp         bool
+	Aaguid           string
+	Transports       string
+	Name             string
+	State            string
+	UsableAt         int64
+	Errand           string
+	RegisteredAt     int64
+	RegisteredDevice string
+	UsedAt           int64
+	UsedDevice       string
+	EndedAt          int64
+}
+
 type Proof struct {
 	ID        []byte
 	ExpiresAt int64
@@ -218,6 +286,44 @@ type Session struct {
 	Source        string
 	Browser       string
 	AuthAt        int64
+	CreatedAt     int64
+	SeenAt        int64
+	ExpiresAt     int64
+	EndedAt       int64
+	PreviousAt    int64
+	PreviousPlace string
+}
+
+type Staff struct {
+	ID           string
+	Name         string
+	Role         string
+	State        string
+	Handle       []byte
+	WordTries    int64
+	InvitedBy    string
+	CreatedAt    int64
+	OpenUntil    int64
+	RegisteredAt int64
+	ConfirmedAt  int64
+	EndedAt      int64
+}
+
+type StaffLink struct {
+	Mac       []byte
+	Staff     string
+	CreatedAt int64
+	ExpiresAt int64
+	UsedAt    int64
+}
+
+type StaffSession struct {
+	Hash          []byte
+	ID            string
+	Staff         string
+	Passkey       string
+	Device        string
+	Source        string
 	CreatedAt     int64
 	SeenAt        int64
 	ExpiresAt     int64
@@ -253,15 +359,19 @@ type Token struct {
 	ExpiresAt     int64
 	EndedAt       int64
 	Version       int64
+	Verifier      string
 }
 
 type Txn struct {
 	ID            string
 	Customer      string
 	Client        string
+	Template      string
 	State         string
 	DocumentHash  string
 	Offer         string
+	DisplayJa     string
+	DisplayEn     string
 	Bundle        string
 	CreatedAt     int64
 	ExpiresAt     int64
@@ -278,4 +388,15 @@ type Txn struct {
 	Permit        string
 	EndedAt       int64
 	ChangedAt     int64
+}
+
+type TxnEnvelope struct {
+	Txn      string
+	Kind     string
+	Envelope string
+}
+
+type Verifier struct {
+	Passkey  string
+	Envelope string
 }

@@ -10,16 +10,20 @@ import (
 )
 
 const dueOutbox = `-- name: DueOutbox :many
-SELECT id, customer, topic, address, sealed, state, created_at, due_at, expires_at, lease_until, tries, ended_at, reason FROM outbox WHERE state = 'waiting' AND due_at <= $1 AND lease_until <= $1 ORDER BY due_at, id LIMIT $2
+SELECT id, customer, topic, address, sealed, state, created_at, due_at, expires_at, lease_until, tries, ended_at, reason FROM outbox WHERE state = 'waiting' AND due_at <= $1 AND lease_until <= $1
+    AND CAST(CASE WHEN topic IN ('wake', 'event', 'login_ended') THEN topic ELSE '' END AS TEXT) = CAST($2 AS TEXT)
+ORDER BY due_at, id LIMIT $3
 `
 
 type DueOutboxParams struct {
-	DueAt int64
-	Limit int32
+	Now  int64
+	Lane string
+	Most int32
 }
 
+// The lanes, and their index, are those of deliver.go: mails are what has no lane of its own.
 func (q *Queries) DueOutbox(ctx context.Context, arg DueOutboxParams) ([]Outbox, error) {
-	rows, err := q.db.QueryContext(ctx, dueOutbox, arg.DueAt, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, dueOutbox, arg.Now, arg.Lane, arg.Most)
 	if err != nil {
 		return nil, err
 	}

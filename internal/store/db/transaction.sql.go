@@ -9,6 +9,98 @@ import (
 	"context"
 )
 
+const approveTxn = `-- name: ApproveTxn :execrows
+UPDATE txn SET state = 'approved', token = $2, decision = $3, grade = 'A', language = $4, decided_at = CAST($7 AS BIGINT), approved_until = $5, changed_at = CAST($7 AS BIGINT)
+WHERE txn.id = $1 AND txn.state = 'pending' AND txn.expires_at > CAST($7 AS BIGINT)
+  AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
+  AND EXISTS (SELECT 1 FROM token k WHERE k.id = $2 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST($7 AS BIGINT) AND k.key_thumbprint = $6)
+`
+
+type ApproveTxnParams struct {
+	ID            string
+	Token         string
+	Decision      string
+	Language      string
+	ApprovedUntil int64
+	KeyThumbprint string
+	Now           int64
+}
+
+// The key by which the decision was verified must still be the token's: it may have been read some minutes before.
+func (q *Queries) ApproveTxn(ctx context.Context, arg ApproveTxnParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, approveTxn,
+		arg.ID,
+		arg.Token,
+		arg.Decision,
+		arg.Language,
+		arg.ApprovedUntil,
+		arg.KeyThumbprint,
+		arg.Now,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const asked = `-- name: Asked :one
+SELECT k.id, k.customer, k.state, k.platform, k.signing_key, k.key_thumbprint, k.expires_at, COALESCE(x.id, '') AS txn, COALESCE(x.client, '') AS client, COALESCE(x.template, '') AS template,
+    COALESCE(x.state, '') AS txn_state, COALESCE(x.document_hash, '') AS document_hash, COALESCE(x.offer, '') AS offer, COALESCE(x.display_ja, '') AS display_ja,
+    COALESCE(x.display_en, '') AS display_en, COALESCE(x.bundle, '') AS bundle, COALESCE(x.decision, '') AS decision
+FROM token k LEFT JOIN txn x ON x.id = $2 AND x.customer = k.customer
+WHERE k.id = $1
+`
+
+type AskedParams struct {
+	ID   string
+	ID_2 string
+}
+
+type AskedRow struct {
+	ID            string
+	Customer      string
+	State         string
+	Platform      string
+	SigningKey    []byte
+	KeyThumbprint string
+	ExpiresAt     int64
+	Txn           string
+	Client        string
+	Template      string
+	TxnState      string
+	DocumentHash  string
+	Offer         string
+	DisplayJa     string
+	DisplayEn     string
+	Bundle        string
+	Decision      string
+}
+
+func (q *Queries) Asked(ctx context.Context, arg AskedParams) (AskedRow, error) {
+	row := q.db.QueryRowContext(ctx, asked, arg.ID, arg.ID_2)
+	var i AskedRow
+	err := row.Scan(
+		&i.ID,
+		&i.Customer,
+		&i.State,
+		&i.Platform,
+		&i.SigningKey,
+		&i.KeyThumbprint,
+		&i.ExpiresAt,
+		&i.Txn,
+		&i.Client,
+		&i.Template,
+		&i.TxnState,
+		&i.DocumentHash,
+		&i.Offer,
+		&i.DisplayJa,
+		&i.DisplayEn,
+		&i.Bundle,
+		&i.Decision,
+	)
+	return i, err
+}
+
 const bundleByHash = `-- name: BundleByHash :one
 SELECT hash, envelope, since FROM bundle WHERE hash = $1
 `
@@ -185,8 +277,56 @@ func (q *Queries) EndTxn(ctx context.Context, arg EndTxnParams) (int64, error) {
 	return result.RowsAffected()
 }
 
+const envelopeOf = `-- name: EnvelopeOf :one
+SELECT envelope FROM txn_envelope WHERE txn = $1 AND kind = $2
+`
+
+type EnvelopeOfParams struct {
+	Txn  string
+	Kind string
+}
+
+func (q *Queries) EnvelopeOf(ctx context.Context, arg EnvelopeOfParams) (string, error) {
+	row := q.db.QueryRowContext(ctx, envelopeOf, arg.Txn, arg.Kind)
+	var envelope string
+	err := row.Scan(&envelope)
+	return envelope, err
+}
+
+const envelopesOf = `-- name: EnvelopesOf :many
+SELECT kind, envelope FROM txn_envelope WHERE txn = $1
+`
+
+type EnvelopesOfRow struct {
+	Kind     string
+	Envelope string
+}
+
+func (q *Queries) EnvelopesOf(ctx context.Context, txn string) ([]EnvelopesOfRow, error) {
+	rows, err := q.db.QueryContext(ctx, envelopesOf, txn)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EnvelopesOfRow
+	for rows.Next() {
+		var i EnvelopesOfRow
+		if err := rows.Scan(&i.Kind, &i.Envelope); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const expiredTxns = `-- name: ExpiredTxns :many
-SELECT id, customer, client, state, document_hash, offer, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
+SELECT id, customer, client, template, state, document_hash, offer, display_ja, display_en, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
 `
 
 type ExpiredTxnsParams struct {
@@ -207,9 +347,12 @@ func (q *Queries) ExpiredTxns(ctx context.Context, arg ExpiredTxnsParams) ([]Txn
 			&i.ID,
 			&i.Customer,
 			&i.Client,
+			&i.Template,
 			&i.State,
 			&i.DocumentHash,
 			&i.Offer,
+			&i.DisplayJa,
+			&i.DisplayEn,
 			&i.Bundle,
 			&i.CreatedAt,
 			&i.ExpiresAt,
@@ -286,6 +429,21 @@ func (q *Queries) InsertBundle(ctx context.Context, arg InsertBundleParams) erro
 	return err
 }
 
+const insertEnvelope = `-- name: InsertEnvelope :exec
+INSERT INTO txn_envelope (txn, kind, envelope) VALUES ($1, $2, $3)
+`
+
+type InsertEnvelopeParams struct {
+	Txn      string
+	Kind     string
+	Envelope string
+}
+
+func (q *Queries) InsertEnvelope(ctx context.Context, arg InsertEnvelopeParams) error {
+	_, err := q.db.ExecContext(ctx, insertEnvelope, arg.Txn, arg.Kind, arg.Envelope)
+	return err
+}
+
 const insertIdempotency = `-- name: InsertIdempotency :exec
 INSERT INTO idempotency (client, id, request_hash, object, created_at) VALUES ($1, $2, $3, $4, $5)
 `
@@ -310,17 +468,20 @@ func (q *Queries) InsertIdempotency(ctx context.Context, arg InsertIdempotencyPa
 }
 
 const insertTxn = `-- name: InsertTxn :exec
-INSERT INTO txn (id, customer, client, state, document_hash, offer, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at,
+INSERT INTO txn (id, customer, client, template, state, document_hash, offer, display_ja, display_en, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at,
     offline_tries, offline, approved_until, request, permit, ended_at, changed_at)
-VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, '', '', '', '', '', 0, 0, '', 0, '', '', 0, $7)
+VALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9, $10, $11, '', '', '', '', '', 0, 0, '', 0, '', '', 0, $10)
 `
 
 type InsertTxnParams struct {
 	ID           string
 	Customer     string
 	Client       string
+	Template     string
 	DocumentHash string
 	Offer        string
+	DisplayJa    string
+	DisplayEn    string
 	Bundle       string
 	CreatedAt    int64
 	ExpiresAt    int64
@@ -331,8 +492,11 @@ func (q *Queries) InsertTxn(ctx context.Context, arg InsertTxnParams) error {
 		arg.ID,
 		arg.Customer,
 		arg.Client,
+		arg.Template,
 		arg.DocumentHash,
 		arg.Offer,
+		arg.DisplayJa,
+		arg.DisplayEn,
 		arg.Bundle,
 		arg.CreatedAt,
 		arg.ExpiresAt,
@@ -341,7 +505,7 @@ func (q *Queries) InsertTxn(ctx context.Context, arg InsertTxnParams) error {
 }
 
 const lapsedTxns = `-- name: LapsedTxns :many
-SELECT id, customer, client, state, document_hash, offer, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE state = 'approved' AND approved_until <= $1 ORDER BY approved_until LIMIT $2
+SELECT id, customer, client, template, state, document_hash, offer, display_ja, display_en, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE state = 'approved' AND approved_until <= $1 ORDER BY approved_until LIMIT $2
 `
 
 type LapsedTxnsParams struct {
@@ -362,9 +526,12 @@ func (q *Queries) LapsedTxns(ctx context.Context, arg LapsedTxnsParams) ([]Txn, 
 			&i.ID,
 			&i.Customer,
 			&i.Client,
+			&i.Template,
 			&i.State,
 			&i.DocumentHash,
 			&i.Offer,
+			&i.DisplayJa,
+			&i.DisplayEn,
 			&i.Bundle,
 			&i.CreatedAt,
 			&i.ExpiresAt,
@@ -396,7 +563,7 @@ func (q *Queries) LapsedTxns(ctx context.Context, arg LapsedTxnsParams) ([]Txn, 
 }
 
 const openTxns = `-- name: OpenTxns :many
-SELECT id, customer, client, state, document_hash, offer, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE customer = $1 AND state IN ('pending', 'approved') ORDER BY created_at
+SELECT id, customer, client, template, state, document_hash, offer, display_ja, display_en, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE customer = $1 AND state IN ('pending', 'approved') ORDER BY created_at
 `
 
 func (q *Queries) OpenTxns(ctx context.Context, customer string) ([]Txn, error) {
@@ -412,9 +579,12 @@ func (q *Queries) OpenTxns(ctx context.Context, customer string) ([]Txn, error) 
 			&i.ID,
 			&i.Customer,
 			&i.Client,
+			&i.Template,
 			&i.State,
 			&i.DocumentHash,
 			&i.Offer,
+			&i.DisplayJa,
+			&i.DisplayEn,
 			&i.Bundle,
 			&i.CreatedAt,
 			&i.ExpiresAt,
@@ -446,7 +616,7 @@ func (q *Queries) OpenTxns(ctx context.Context, customer string) ([]Txn, error) 
 }
 
 const pendingTxn = `-- name: PendingTxn :one
-SELECT id, customer, client, state, document_hash, offer, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE customer = $1 AND state = 'pending'
+SELECT id, customer, client, template, state, document_hash, offer, display_ja, display_en, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE customer = $1 AND state = 'pending'
 `
 
 func (q *Queries) PendingTxn(ctx context.Context, customer string) (Txn, error) {
@@ -456,9 +626,12 @@ func (q *Queries) PendingTxn(ctx context.Context, customer string) (Txn, error) 
 		&i.ID,
 		&i.Customer,
 		&i.Client,
+		&i.Template,
 		&i.State,
 		&i.DocumentHash,
 		&i.Offer,
+		&i.DisplayJa,
+		&i.DisplayEn,
 		&i.Bundle,
 		&i.CreatedAt,
 		&i.ExpiresAt,
@@ -518,17 +691,16 @@ func (q *Queries) RaiseGrade(ctx context.Context, arg RaiseGradeParams) (int64, 
 }
 
 const reportedTxns = `-- name: ReportedTxns :many
-SELECT id, customer, client, state, document_hash, offer, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE state = 'reported' AND client = $1 AND decided_at < $2 ORDER BY decided_at DESC, id LIMIT $3
+SELECT id, customer, client, template, state, document_hash, offer, display_ja, display_en, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE state = 'reported' AND client = $1 AND decided_at < $2 ORDER BY decided_at DESC, id LIMIT 100
 `
 
 type ReportedTxnsParams struct {
 	Client    string
 	DecidedAt int64
-	Limit     int32
 }
 
 func (q *Queries) ReportedTxns(ctx context.Context, arg ReportedTxnsParams) ([]Txn, error) {
-	rows, err := q.db.QueryContext(ctx, reportedTxns, arg.Client, arg.DecidedAt, arg.Limit)
+	rows, err := q.db.QueryContext(ctx, reportedTxns, arg.Client, arg.DecidedAt)
 	if err != nil {
 		return nil, err
 	}
@@ -540,9 +712,12 @@ func (q *Queries) ReportedTxns(ctx context.Context, arg ReportedTxnsParams) ([]T
 			&i.ID,
 			&i.Customer,
 			&i.Client,
+			&i.Template,
 			&i.State,
 			&i.DocumentHash,
 			&i.Offer,
+			&i.DisplayJa,
+			&i.DisplayEn,
 			&i.Bundle,
 			&i.CreatedAt,
 			&i.ExpiresAt,
@@ -634,8 +809,61 @@ func (q *Queries) StopTransfers(ctx context.Context, arg StopTransfersParams) (i
 	return result.RowsAffected()
 }
 
+const tokenTxns = `-- name: TokenTxns :many
+SELECT x.state, x.bundle, x.language, x.expires_at, x.approved_until, x.decided_at, e.envelope AS offer
+FROM txn x JOIN txn_envelope e ON e.txn = x.id AND e.kind = 'offer'
+WHERE x.customer = $1 AND x.created_at < $2 ORDER BY x.created_at DESC, x.id DESC LIMIT 21
+`
+
+type TokenTxnsParams struct {
+	Customer  string
+	CreatedAt int64
+}
+
+type TokenTxnsRow struct {
+	State         string
+	Bundle        string
+	Language      string
+	ExpiresAt     int64
+	ApprovedUntil int64
+	DecidedAt     int64
+	Offer         string
+}
+
+// The number behind LIMIT is literal here and below: where it is a parameter, SQLite plans the statement anew each time.
+func (q *Queries) TokenTxns(ctx context.Context, arg TokenTxnsParams) ([]TokenTxnsRow, error) {
+	rows, err := q.db.QueryContext(ctx, tokenTxns, arg.Customer, arg.CreatedAt)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TokenTxnsRow
+	for rows.Next() {
+		var i TokenTxnsRow
+		if err := rows.Scan(
+			&i.State,
+			&i.Bundle,
+			&i.Language,
+			&i.ExpiresAt,
+			&i.ApprovedUntil,
+			&i.DecidedAt,
+			&i.Offer,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const txnByID = `-- name: TxnByID :one
-SELECT id, customer, client, state, document_hash, offer, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE id = $1
+SELECT id, customer, client, template, state, document_hash, offer, display_ja, display_en, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE id = $1
 `
 
 func (q *Queries) TxnByID(ctx context.Context, id string) (Txn, error) {
@@ -645,9 +873,12 @@ func (q *Queries) TxnByID(ctx context.Context, id string) (Txn, error) {
 		&i.ID,
 		&i.Customer,
 		&i.Client,
+		&i.Template,
 		&i.State,
 		&i.DocumentHash,
 		&i.Offer,
+		&i.DisplayJa,
+		&i.DisplayEn,
 		&i.Bundle,
 		&i.CreatedAt,
 		&i.ExpiresAt,
@@ -669,13 +900,8 @@ func (q *Queries) TxnByID(ctx context.Context, id string) (Txn, error) {
 }
 
 const txnsChanged = `-- name: TxnsChanged :many
-SELECT id, customer, changed_at FROM txn WHERE changed_at >= $1 ORDER BY changed_at LIMIT $2
+SELECT id, customer, changed_at FROM txn WHERE changed_at >= $1 ORDER BY changed_at LIMIT 10000
 `
-
-type TxnsChangedParams struct {
-	ChangedAt int64
-	Limit     int32
-}
 
 type TxnsChangedRow struct {
 	ID        string
@@ -683,8 +909,8 @@ type TxnsChangedRow struct {
 	ChangedAt int64
 }
 
-func (q *Queries) TxnsChanged(ctx context.Context, arg TxnsChangedParams) ([]TxnsChangedRow, error) {
-	rows, err := q.db.QueryContext(ctx, txnsChanged, arg.ChangedAt, arg.Limit)
+func (q *Queries) TxnsChanged(ctx context.Context, changedAt int64) ([]TxnsChangedRow, error) {
+	rows, err := q.db.QueryContext(ctx, txnsChanged, changedAt)
 	if err != nil {
 		return nil, err
 	}
@@ -693,62 +919,6 @@ func (q *Queries) TxnsChanged(ctx context.Context, arg TxnsChangedParams) ([]Txn
 	for rows.Next() {
 		var i TxnsChangedRow
 		if err := rows.Scan(&i.ID, &i.Customer, &i.ChangedAt); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const txnsOf = `-- name: TxnsOf :many
-SELECT id, customer, client, state, document_hash, offer, bundle, created_at, expires_at, token, decision, reason, grade, language, decided_at, offline_tries, offline, approved_until, request, permit, ended_at, changed_at FROM txn WHERE customer = $1 AND created_at < $2 ORDER BY created_at DESC, id DESC LIMIT $3
-`
-
-type TxnsOfParams struct {
-	Customer  string
-	CreatedAt int64
-	Limit     int32
-}
-
-func (q *Queries) TxnsOf(ctx context.Context, arg TxnsOfParams) ([]Txn, error) {
-	rows, err := q.db.QueryContext(ctx, txnsOf, arg.Customer, arg.CreatedAt, arg.Limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Txn
-	for rows.Next() {
-		var i Txn
-		if err := rows.Scan(
-			&i.ID,
-			&i.Customer,
-			&i.Client,
-			&i.State,
-			&i.DocumentHash,
-			&i.Offer,
-			&i.Bundle,
-			&i.CreatedAt,
-			&i.ExpiresAt,
-			&i.Token,
-			&i.Decision,
-			&i.Reason,
-			&i.Grade,
-			&i.Language,
-			&i.DecidedAt,
-			&i.OfflineTries,
-			&i.Offline,
-			&i.ApprovedUntil,
-			&i.Request,
-			&i.Permit,
-			&i.EndedAt,
-			&i.ChangedAt,
-		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -10,7 +10,10 @@ INSERT INTO outbox (id, customer, topic, address, sealed, state, created_at, due
 VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $6, $7, 0, 0, 0, '');
 
 -- name: DueOutbox :many
-SELECT * FROM outbox WHERE state = 'waiting' AND due_at <= $1 AND lease_until <= $1 ORDER BY due_at, id LIMIT $2;
+-- The lanes, and their index, are those of deliver.go: mails are what has no lane of its own.
+SELECT * FROM outbox WHERE state = 'waiting' AND due_at <= sqlc.arg(now) AND lease_until <= sqlc.arg(now)
+    AND CAST(CASE WHEN topic IN ('wake', 'event', 'login_ended') THEN topic ELSE '' END AS TEXT) = CAST(sqlc.arg(lane) AS TEXT)
+ORDER BY due_at, id LIMIT sqlc.arg(most);
 
 -- name: LeaseOutbox :execrows
 UPDATE outbox SET lease_until = $2, tries = tries + 1 WHERE id = $1 AND state = 'waiting' AND lease_until <= $3;

@@ -11,21 +11,28 @@ CREATE TABLE bundle (
     since BIGINT NOT NULL
 );
 
--- What the bank wants confirmed. offer holds the very bytes that the customer is shown and that are never made again.
+-- A list of more than two behind IN makes SQLite build a table of its own for every statement that has to check it, so the states of what is written often are told one by one.
+
+-- What the bank wants confirmed, and what became of it. It is written again with every step, so it is narrow: offer, decision, offline and permit are hashes, and the envelopes
+-- that they name stand in txn_envelope. display_ja and display_en are the hashes of what the customer is shown, made once with the offer: a decision is compared with them.
 CREATE TABLE txn (
     id TEXT PRIMARY KEY,
     customer TEXT NOT NULL REFERENCES customer (id),
     client TEXT NOT NULL,
-    state TEXT NOT NULL CONSTRAINT txn_state CHECK (state IN ('pending', 'approved', 'rejected', 'reported', 'expired', 'cancelled', 'consumed', 'lapsed')),
+    template TEXT NOT NULL,
+    state TEXT NOT NULL CONSTRAINT txn_state CHECK (state = 'pending' OR state = 'approved' OR state = 'consumed' OR state = 'rejected' OR state = 'reported' OR state = 'expired'
+        OR state = 'cancelled' OR state = 'lapsed'),
     document_hash TEXT NOT NULL,
     offer TEXT NOT NULL,
+    display_ja TEXT NOT NULL,
+    display_en TEXT NOT NULL,
     bundle TEXT NOT NULL REFERENCES bundle (hash),
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     token TEXT NOT NULL,
     decision TEXT NOT NULL,
     reason TEXT NOT NULL,
-    grade TEXT NOT NULL CONSTRAINT txn_grade CHECK (grade IN ('', 'A', 'B')),
+    grade TEXT NOT NULL CONSTRAINT txn_grade CHECK (grade = '' OR grade = 'A' OR grade = 'B'),
     language TEXT NOT NULL,
     decided_at BIGINT NOT NULL,
     offline_tries BIGINT NOT NULL,
@@ -35,7 +42,7 @@ CREATE TABLE txn (
     permit TEXT NOT NULL,
     ended_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
-    CONSTRAINT txn_decided CHECK (state = 'cancelled' OR (decided_at > 0) = (state IN ('approved', 'rejected', 'reported', 'consumed', 'lapsed'))),
+    CONSTRAINT txn_decided CHECK (state = 'cancelled' OR (decided_at = 0) = (state = 'pending' OR state = 'expired')),
     CONSTRAINT txn_permit CHECK ((permit <> '') = (state = 'consumed')),
     CONSTRAINT txn_ended CHECK ((ended_at > 0) = (state NOT IN ('pending', 'approved')))
 );
@@ -45,6 +52,14 @@ CREATE INDEX txn_changed ON txn (changed_at);
 CREATE INDEX txn_expiry ON txn (expires_at) WHERE state = 'pending';
 CREATE INDEX txn_lapse ON txn (approved_until) WHERE state = 'approved';
 CREATE INDEX txn_reported ON txn (decided_at) WHERE state = 'reported';
+
+-- The signed envelopes of a transaction, each written once. offer holds the very bytes that the customer is shown and that are never made again.
+CREATE TABLE txn_envelope (
+    txn TEXT NOT NULL REFERENCES txn (id),
+    kind TEXT NOT NULL CONSTRAINT txn_envelope_kind CHECK (kind = 'offer' OR kind = 'decision' OR kind = 'assertion' OR kind = 'offline' OR kind = 'permit'),
+    envelope TEXT NOT NULL,
+    PRIMARY KEY (txn, kind)
+);
 
 -- What a system of the bank has asked for, so that the same request twice is one. Kept for a day.
 CREATE TABLE idempotency (

@@ -45,6 +45,16 @@ test('an object has exactly the members asked for', () => {
   expect(() => exact(['a'], 'a')).toThrow();
 });
 
+test('a member of another type is refused', () => {
+  const whole = { a: 'text', b: { c: 'd' }, e: ['f'] };
+  expect(exact(whole, 'a', 'b{}', 'e[]')).toEqual(whole);
+  for (const wrong of [true, false, {}, [], '']) {
+    if (wrong !== '') expect(() => exact({ ...whole, a: wrong }, 'a', 'b{}', 'e[]')).toThrow('another type');
+    if (typeof wrong !== 'object' || Array.isArray(wrong)) expect(() => exact({ ...whole, b: wrong }, 'a', 'b{}', 'e[]')).toThrow('another type');
+    if (!Array.isArray(wrong)) expect(() => exact({ ...whole, e: wrong }, 'a', 'b{}', 'e[]')).toThrow('another type');
+  }
+});
+
 test('a time has one form', () => {
   expect(time('2026-11-22T01:02:03Z')).toBe(Date.UTC(2026, 10, 22, 1, 2, 3));
   for (const wrong of ['2026-11-22T01:02:03+00:00', '2026-11-22T01:02:03.0Z', '2026-02-30T00:00:00Z', '2026-11-22', '2026-11-22T25:00:00Z']) {

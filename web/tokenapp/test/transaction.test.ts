@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest';
 import ocraVectors from '../../../testdata/vectors/ocra.json';
 import rendering from '../../../testdata/vectors/rendering.json';
+import templates from '../../../testdata/vectors/templates.json';
 import transaction from '../../../testdata/vectors/transaction.json';
 import { fromBase64url, utf8, type Bytes } from '../src/protocol/bytes.ts';
 import { time } from '../src/protocol/canonical.ts';
@@ -65,6 +66,12 @@ test.each(transaction)('transaction: $note', async (vector) => {
   expect(ours.split('.').slice(0, 2)).toEqual(vector.decision.split('.').slice(0, 2));
   expect(payloadOf(ours)).toBe(vector.decision_payload);
   await verifyWithKid(vector.decision, 'inkan-decision+jws', publicJwk(vector.device_signing_key!), vector.token);
+});
+
+test.each(templates)('templates: $note', async ({ envelope, valid }) => {
+  const read = readTemplates(envelope, ISSUER, transaction[0]!.root_thumbprint);
+  if (valid) await read;
+  else await expect(read).rejects.toThrow('one label');
 });
 
 // The choices of a format are those of the bundle; a value alone has none.

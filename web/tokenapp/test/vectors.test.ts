@@ -5,17 +5,20 @@ import canonical from '../../../testdata/vectors/canonical.json';
 import hotp from '../../../testdata/vectors/hotp.json';
 import jws from '../../../testdata/vectors/jws.json';
 import keys from '../../../testdata/vectors/keys.json';
+import members from '../../../testdata/vectors/members.json';
 import mod97 from '../../../testdata/vectors/mod97.json';
 import registration from '../../../testdata/vectors/registration.json';
 import totp from '../../../testdata/vectors/totp.json';
 import { fromBase64url, sha256, toBase64url, utf8, type Bytes } from '../src/protocol/bytes.ts';
 import { read, write } from '../src/protocol/canonical.ts';
+import { checkHolder, checkIssuerKey, readOffer } from '../src/protocol/document.ts';
 import { exportPublic, parse, publicJwk, thumbprint, verifyWithJwk, verifyWithKid, type PublicJwk } from '../src/protocol/jws.ts';
 import { fromLink } from '../src/protocol/key.ts';
 import { fromSecret, transcript } from '../src/protocol/keys.ts';
 import { checked } from '../src/protocol/mod97.ts';
 import { password, rawKey, stepAt } from '../src/protocol/otp.ts';
 import { checkAnswer, deriveKeys, makeRequest } from '../src/protocol/registration.ts';
+import { readTemplates } from '../src/protocol/templates.ts';
 
 const unhex = (hex: string): Bytes => new Uint8Array((hex.match(/../g) ?? []).map((pair) => parseInt(pair, 16)));
 
@@ -106,4 +109,27 @@ test.each(registration)('registration: $note', async (vector) => {
   await sameKey(made.otp, vector.otp_key_hex);
   await sameKey(made.ocra, vector.ocra_key_hex);
   expect(await password(made.otp, stepAt(vector.time * 1000))).toBe(vector.code);
+});
+
+/** The objects that the app reads. The others are read by the server and the verifier, which run the same vectors. */
+const readers: Record<string, (envelope: string) => Promise<unknown>> = (() => {
+  const vector = registration[0]!;
+  const { origin } = new URL(vector.link);
+  const token = 'tok_01h455vb4pex5vsknk084sn02q';
+  const issuer = () => checkIssuerKey(vector.issuer_key, origin, vector.root_thumbprint, vector.time * 1000);
+  return {
+    'inkan-issuer-key+jws': (envelope) => checkIssuerKey(envelope, origin, vector.root_thumbprint, vector.time * 1000),
+    'inkan-registration-answer+jws': (envelope) => checkAnswer({ answer: envelope, issuer_key: vector.issuer_key }, {
+      issuer: origin, registration: vector.registration, device: vector.device_thumbprint, roots: [vector.root_thumbprint],
+    }),
+    'inkan-token-certificate+jws': async (envelope) => checkHolder(envelope, token, await issuer()),
+    'inkan-templates+jws': (envelope) => readTemplates(envelope, origin, vector.root_thumbprint),
+    'inkan-offer+jws': async (envelope) => readOffer(envelope, { ...(await issuer()), customer: 'cus_00000000000000000000000000' }),
+  };
+})();
+
+test.each(members.filter(({ typ }) => typ in readers))('members: $note', async ({ typ, envelope, valid }) => {
+  const read = readers[typ]!(envelope);
+  if (valid) await read;
+  else await expect(read).rejects.toThrow();
 });

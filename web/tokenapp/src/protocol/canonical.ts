@@ -133,14 +133,28 @@ export function read(bytes: Bytes): Canonical {
   return value;
 }
 
-/** An object with exactly these members: one too many and one too few are both refused. */
-export function exact<Name extends string>(value: Canonical | undefined, ...names: Name[]): Record<Name, Canonical> {
+/** The members of an object: texts, and behind names that end in {} objects, in [] lists. */
+export type Members<Name extends string> = {
+  [N in Name as N extends `${infer Bare}{}` | `${infer Bare}[]` ? Bare : N]:
+    N extends `${string}{}` ? { [name: string]: Canonical } : N extends `${string}[]` ? Canonical[] : string;
+};
+
+/**
+ * An object with exactly these members, each of its type: a text, or an object where the name ends in {}, or a list where it ends in [].
+ * One too many, one too few and one of another type are all refused.
+ */
+export function exact<Name extends string>(value: Canonical | undefined, ...names: Name[]): Members<Name> {
   if (typeof value !== 'object' || Array.isArray(value)) throw new Error('not an object');
   const found = Object.keys(value);
-  if (found.length !== names.length || !names.every((name) => found.includes(name))) {
-    throw new Error(`members are ${found.join(' ')}, not ${names.join(' ')}`);
+  if (found.length !== names.length) throw new Error(`members are ${found.join(' ')}, not ${names.join(' ')}`);
+  for (const name of names) {
+    const bare = name.replace(/{}$|\[\]$/, '');
+    if (!found.includes(bare)) throw new Error(`members are ${found.join(' ')}, not ${names.join(' ')}`);
+    const member = value[bare]!;
+    const type = typeof member !== 'object' ? typeof member : Array.isArray(member) ? '[]' : '{}';
+    if (type !== (name === bare ? 'string' : name.slice(bare.length))) throw new Error(`the member ${bare} is of another type`);
   }
-  return value as Record<Name, Canonical>;
+  return value as Members<Name>;
 }
 
 /** A text, and nothing else. */

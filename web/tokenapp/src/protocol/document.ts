@@ -2,7 +2,7 @@
 // what cannot be shown exactly is not shown at all.
 
 import { fromBase64url } from './bytes.ts';
-import { exact, text, time, type Canonical } from './canonical.ts';
+import { exact, time, type Canonical } from './canonical.ts';
 import { bookedTime, fits } from './form.ts';
 import { parse, publicJwk, thumbprint, verifyWithJwk, verifyWithKid, type PublicJwk } from './jws.ts';
 import { hashOf, hashOfPayload, type Bundle } from './templates.ts';
@@ -43,7 +43,7 @@ const LEEWAY = 24 * 3600_000;
 export async function checkIssuerKey(envelope: string, issuer: string, root: string, now: number): Promise<IssuerKey> {
   const rooted = await verifyWithJwk(envelope, 'inkan-issuer-key+jws');
   if ((await thumbprint(rooted.key)) !== root) throw new Error('the issuer key stands behind another root');
-  const said = exact(rooted.payload, 'v', 'issuer', 'key', 'not_before', 'expires');
+  const said = exact(rooted.payload, 'v', 'issuer', 'key{}', 'not_before', 'expires');
   if (said.v !== '1' || said.issuer !== issuer) throw new Error('an issuer key of another issuer or version');
   if (now < time(said.not_before) - LEEWAY || now >= time(said.expires)) throw new Error('the issuer key is not valid at this time');
   const key = publicJwk(said.key);
@@ -57,14 +57,13 @@ export async function checkHolder(certificate: string, token: string, issuer: Is
     'v', 'issuer', 'token', 'customer', 'key', 'not_before', 'expires', 'generation', 'activated_by',
   );
   if (certified.v !== '1' || certified.issuer !== issuer.issuer || certified.token !== token) throw new Error('not the certificate of this phone');
-  return { ...issuer, customer: text(certified.customer) };
+  return { ...issuer, customer: certified.customer };
 }
 
-function readFields(value: Canonical): Document['fields'] {
-  if (!Array.isArray(value)) throw new Error('not a list of fields');
-  return value.map((item) => {
-    const field = exact(item, 'id', 'value');
-    return { id: text(field.id), value: text(field.value) };
+function readFields(list: Canonical[]): Document['fields'] {
+  return list.map((item) => {
+    const { id, value } = exact(item, 'id', 'value');
+    return { id, value };
   });
 }
 
@@ -94,24 +93,24 @@ export async function readOffer(envelope: string, holder: Holder): Promise<Docum
   if (parse(envelope).payload.length > MAX_BYTES) throw new Error('a document that is too long');
   const said = exact(
     await verifyWithKid(envelope, 'inkan-offer+jws', holder.key, holder.kid),
-    'v', 'id', 'issuer', 'audience', 'customer', 'nonce', 'template', 'template_version', 'templates', 'currency', 'fields', 'issued', 'expires',
+    'v', 'id', 'issuer', 'audience', 'customer', 'nonce', 'template', 'template_version', 'templates', 'currency', 'fields[]', 'issued', 'expires',
   );
   const document: Document = {
-    id: text(said.id),
-    issuer: text(said.issuer),
-    audience: text(said.audience),
-    customer: text(said.customer),
-    template: text(said.template),
-    templateVersion: text(said.template_version),
-    templates: text(said.templates),
-    currency: text(said.currency),
+    id: said.id,
+    issuer: said.issuer,
+    audience: said.audience,
+    customer: said.customer,
+    template: said.template,
+    templateVersion: said.template_version,
+    templates: said.templates,
+    currency: said.currency,
     fields: readFields(said.fields),
-    issued: bookedTime(text(said.issued)),
-    expires: bookedTime(text(said.expires)),
+    issued: bookedTime(said.issued),
+    expires: bookedTime(said.expires),
     hash: await hashOfPayload(envelope),
     offer: await hashOf(envelope),
   };
-  if (said.v !== '1' || !ID.test(document.id) || fromBase64url(text(said.nonce)).length !== 16) throw new Error('not a document of this version');
+  if (said.v !== '1' || !ID.test(document.id) || fromBase64url(said.nonce).length !== 16) throw new Error('not a document of this version');
   if (!/^[A-Z]{3}$/.test(document.currency) || document.expires <= document.issued) throw new Error('a document that says nothing sensible');
   if (document.issuer !== holder.issuer) throw new Error('an offer of another issuer');
   if (document.customer !== holder.customer) throw new Error('an offer to somebody else');

@@ -57,7 +57,8 @@ export function fits(format: Format, value: string, choices: ReadonlyMap<string,
     case 'digits': return /^[0-9]{1,20}$/.test(value);
     case 'money': return /^(0|[1-9][0-9]{0,14})$/.test(value);
     case 'date': return reads(bookedDate, value);
-    case 'time': return reads(bookedTime, value);
+    // It is shown to the minute: two values that differ must not look alike.
+    case 'time': return value.endsWith(':00Z') && reads(bookedTime, value);
     case 'choice': return choices?.has(value) ?? false;
   }
 }

@@ -1,7 +1,7 @@
 // Envelopes: JWS in compact form, ES256, payload in canonical JSON.
 
 import { fromBase64url, sha256, toBase64url, utf8, type Bytes } from './bytes.ts';
-import { exact, read, text, write, type Canonical } from './canonical.ts';
+import { exact, read, write, type Canonical } from './canonical.ts';
 
 const ES256 = { name: 'ECDSA', hash: 'SHA-256' } as const;
 const P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const;
@@ -12,7 +12,7 @@ export type PublicJwk = { crv: string; kty: string; x: string; y: string };
 /** Reads a public key; other curves and further members are refused. */
 export function publicJwk(value: Canonical | undefined): PublicJwk {
   const members = exact(value, 'crv', 'kty', 'x', 'y');
-  const jwk = { crv: text(members.crv), kty: text(members.kty), x: text(members.x), y: text(members.y) };
+  const jwk = { crv: members.crv, kty: members.kty, x: members.x, y: members.y };
   if (jwk.kty !== 'EC' || jwk.crv !== 'P-256') throw new Error('not a key on P-256');
   if (fromBase64url(jwk.x).length !== 32 || fromBase64url(jwk.y).length !== 32) throw new Error('a coordinate has the wrong length');
   return jwk;
@@ -71,7 +71,7 @@ export async function verifyWithKid(envelope: string, typ: string, key: PublicJw
 /** Checks an envelope that carries its key. Whether that key may be trusted is for the caller to decide. */
 export async function verifyWithJwk(envelope: string, typ: string): Promise<{ payload: Canonical; key: PublicJwk }> {
   const parsed = parse(envelope);
-  const header = exact(parsed.header, 'alg', 'jwk', 'typ');
+  const header = exact(parsed.header, 'alg', 'jwk{}', 'typ');
   if (header.alg !== 'ES256' || header.typ !== typ) throw new Error(`not an envelope of type ${typ}`);
   const key = publicJwk(header.jwk);
   return { payload: await believe(parsed, key), key };

@@ -1,7 +1,7 @@
 // Registration: the request this phone makes, and every check of the answer before a single key is derived from it.
 
 import { random, sha256, toBase64url, utf8 } from './bytes.ts';
-import { exact, text, time, write } from './canonical.ts';
+import { exact, time, write } from './canonical.ts';
 import { exportPublic, publicJwk, sign, thumbprint, verifyWithJwk, verifyWithKid, type PublicJwk } from './jws.ts';
 import { derive, transcript, type TokenKeys } from './keys.ts';
 import type { RegistrationKey } from './key.ts';
@@ -62,18 +62,18 @@ export async function checkAnswer(answer: Answer, expected: Expectation): Promis
   const rooted = await verifyWithJwk(answer.issuer_key, 'inkan-issuer-key+jws');
   const root = await thumbprint(rooted.key);
   if (expected.roots.some((pinned) => pinned !== root)) throw new WrongRoot('the issuer root is not the known one');
-  const issuerKey = exact(rooted.payload, 'v', 'issuer', 'key', 'not_before', 'expires');
+  const issuerKey = exact(rooted.payload, 'v', 'issuer', 'key{}', 'not_before', 'expires');
   const key = publicJwk(issuerKey.key);
   const kid = await thumbprint(key);
 
   const said = exact(
     await verifyWithKid(answer.answer, 'inkan-registration-answer+jws', key, kid),
-    'v', 'issuer', 'request', 'token', 'agreement_key', 'otp', 'now', 'contract', 'certificate',
+    'v', 'issuer', 'request', 'token', 'agreement_key{}', 'otp{}', 'now', 'contract{}', 'certificate',
   );
   if (said.request !== toBase64url(await sha256(utf8(expected.registration)))) throw new Error('the answer belongs to another request');
   const otp = exact(said.otp, 'algorithm', 'digits', 'step');
   if (otp.algorithm !== 'SHA256' || otp.digits !== '6' || otp.step !== '60') throw new Error('a kind of password that this app does not make');
-  const token = text(said.token);
+  const { token, certificate } = said;
   if (!/^tok_[0-9a-hjkmnp-tv-z]{26}$/.test(token)) throw new Error('not a token id');
   const contract = exact(said.contract, 'bank_ja', 'bank_en', 'account');
   const now = time(said.now);
@@ -81,7 +81,6 @@ export async function checkAnswer(answer: Answer, expected: Expectation): Promis
   // The phone's clock may be wrong by hours, so the server's signed time decides whether its own key is alive.
   if (now < time(issuerKey.not_before) || now >= time(issuerKey.expires)) throw new Error('the issuer key is not valid at this time');
 
-  const certificate = text(said.certificate);
   const certified = exact(
     await verifyWithKid(certificate, 'inkan-token-certificate+jws', key, kid),
     'v', 'issuer', 'token', 'customer', 'key', 'not_before', 'expires', 'generation', 'activated_by',
@@ -96,15 +95,15 @@ export async function checkAnswer(answer: Answer, expected: Expectation): Promis
   return {
     token,
     agreementKey: publicJwk(said.agreement_key),
-    bankJa: text(contract.bank_ja),
-    bankEn: text(contract.bank_en),
-    account: text(contract.account),
+    bankJa: contract.bank_ja,
+    bankEn: contract.bank_en,
+    account: contract.account,
     certificate,
     root,
     serverTime: now,
     notBefore: time(certified.not_before),
     expires: time(certified.expires),
-    generation: text(certified.generation),
+    generation: certified.generation,
   };
 }
 

@@ -27,23 +27,23 @@ export type Bundle = {
   templates: ReadonlyMap<string, Template>;
 };
 
-function members(value: Canonical | undefined): [string, Canonical][] {
-  if (typeof value !== 'object' || Array.isArray(value)) throw new Error('not an object');
-  return Object.entries(value);
-}
-
 /** A list of different names. */
-function names(value: Canonical | undefined): string[] {
-  if (!Array.isArray(value)) throw new Error('not a list');
+function names(value: Canonical[]): string[] {
   const list = value.map(text);
   if (list.includes('') || new Set(list).size !== list.length) throw new Error('a list names nothing, or something twice');
   return list;
 }
 
-function label(ja: Canonical, en: Canonical): Label {
-  const both = { ja: text(ja), en: text(en) };
-  if (!isLabel(both.ja) || !isLabel(both.en)) throw new Error('a label is not of the repertoire');
-  return both;
+function label(ja: string, en: string): Label {
+  if (!isLabel(ja) || !isLabel(en)) throw new Error('a label is not of the repertoire');
+  return { ja, en };
+}
+
+/** Labels that are shown side by side: two things under one label would be shown alike. */
+function differ(labels: Label[]): void {
+  for (const language of ['ja', 'en'] as const) {
+    if (new Set(labels.map((one) => one[language])).size !== labels.length) throw new Error('two things have one label');
+  }
 }
 
 function field(value: Canonical): Field {
@@ -53,13 +53,23 @@ function field(value: Canonical): Field {
   return { format, label: label(members.ja, members.en) };
 }
 
+function choices(values: Canonical): ReadonlyMap<string, Label> {
+  if (typeof values !== 'object' || Array.isArray(values)) throw new Error('not an object');
+  const made = new Map(Object.entries(values).map(([value, both]) => {
+    const { ja, en } = exact(both, 'ja', 'en');
+    return [value, label(ja, en)];
+  }));
+  differ([...made.values()]);
+  return made;
+}
+
 function template(value: Canonical): Template {
-  const members = exact(value, 'version', 'ja', 'en', 'caution_ja', 'caution_en', 'fields', 'optional', 'verification');
+  const members = exact(value, 'version', 'ja', 'en', 'caution_ja', 'caution_en', 'fields[]', 'optional[]', 'verification');
   const verification = (['none', 'pin', 'webauthn'] as const).find((known) => known === members.verification);
   const made = {
-    version: text(members.version),
+    version: members.version,
     title: label(members.ja, members.en),
-    caution: { ja: text(members.caution_ja), en: text(members.caution_en) },
+    caution: { ja: members.caution_ja, en: members.caution_en },
     fields: names(members.fields),
     optional: names(members.optional),
   };
@@ -71,23 +81,22 @@ function template(value: Canonical): Template {
 export async function readTemplates(envelope: string, issuer: string, root: string): Promise<Bundle> {
   const { payload, key } = await verifyWithJwk(envelope, 'inkan-templates+jws');
   if ((await thumbprint(key)) !== root) throw new Error('the templates stand behind another root');
-  const whole = exact(payload, 'v', 'issuer', 'version', 'fields', 'choices', 'templates');
-  if (whole.v !== '1' || whole.issuer !== issuer || text(whole.version) === '') throw new Error('templates of another issuer or version');
+  const whole = exact(payload, 'v', 'issuer', 'version', 'fields{}', 'choices{}', 'templates{}');
+  if (whole.v !== '1' || whole.issuer !== issuer || whole.version === '') throw new Error('templates of another issuer or version');
   const bundle: Bundle = {
     hash: await hashOfPayload(envelope),
     issuer,
-    fields: new Map(members(whole.fields).map(([name, value]) => [name, field(value)])),
-    choices: new Map(members(whole.choices).map(([name, values]) => [name, new Map(members(values).map(([value, both]) => {
-      const words = exact(both, 'ja', 'en');
-      return [value, label(words.ja, words.en)];
-    }))])),
-    templates: new Map(members(whole.templates).map(([name, value]) => [name, template(value)])),
+    fields: new Map(Object.entries(whole.fields).map(([name, value]) => [name, field(value)])),
+    choices: new Map(Object.entries(whole.choices).map(([name, values]) => [name, choices(values)])),
+    templates: new Map(Object.entries(whole.templates).map(([name, value]) => [name, template(value)])),
   };
+  differ([...bundle.templates.values()].map(({ title }) => title));
   for (const { fields, optional } of bundle.templates.values()) {
     for (const name of fields) {
       const known = bundle.fields.get(name);
       if (!known || (known.format === 'choice' && !bundle.choices.get(name)?.size)) throw new Error(`a template has a field ${name} that does not exist`);
     }
+    differ(fields.map((name) => bundle.fields.get(name)!.label));
     if (!optional.every((name) => fields.includes(name))) throw new Error('an optional field that the template does not have');
   }
   return bundle;

@@ -1,0 +1,113 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+// objectionLetters are those of a code in a notice: 16 of 32, so 80 bits; no letter is taken for another.
+const objectionLetters = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+// objectionLength is the number of letters, shown in groups of four.
+const objectionLength = 16
+
+// tellObject puts a notice for every address into the outbox, with a code by which its reader says, in one step and without any password, that it was not her (B-07). Each address gets
+// the same code; it stops the service once.
+func (d *deed) tellObject(ctx context.Context, customerID, topic, object string, values map[string]string) error {
+	letters := make([]byte, objectionLength)
+	for i, b := range d.a.random(objectionLength) {
+		letters[i] = objectionLetters[b&31]
+	}
+	code := string(letters)
+	err := d.InsertObjection(ctx, db.InsertObjectionParams{Mac: d.a.objectionMAC(code), Customer: customerID, Topic: topic, Object: object, CreatedAt: store.Micros(d.now),
+		ExpiresAt: store.Micros(d.now.Add(d.a.Policy.NoticeLife))})
+	if err != nil {
+		return err
+	}
+	all := map[string]string{"objection": code[:4] + "-" + code[4:8] + "-" + code[8:12] + "-" + code[12:], "objection_link": d.a.Bank.LoginOrigin + "/not-me#" + code}
+	for k, v := range values {
+		all[k] = v
+	}
+	return d.tellAll(ctx, customerID, topic, all)
+}
+
+func (a *Authority) objectionMAC(code string) []byte { return a.Keys.MAC("objection", []byte(code)) }
+
+// Object stops the service of a customer by the code of a notice that she has read: sessions end, what waits is withdrawn, and nobody logs in any more, by whatever means. A
+// second time changes nothing and is no error. What it was about is held.
+func (a *Authority) Object(ctx context.Context, by audit.Actor, code string) error {
+	now, err := a.moment()
+	if err != nil {
+		return err
+	}
+	if err := a.sourceOpen(ctx, by.Source, now); err != nil {
+		return err
+	}
+	code = strings.Map(func(r rune) rune {
+		if !strings.ContainsRune(objectionLetters, r) {
+			return -1
+		}
+		return r
+	}, strings.ToUpper(norm.NFKC.String(code)))
+	row, err := a.Store.Reader().ObjectionByMAC(ctx, db.ObjectionByMACParams{Mac: a.objectionMAC(code), ExpiresAt: store.Micros(now)})
+	if errors.Is(err, store.ErrNone) || len(code) != objectionLength {
+		return errors.Join(a.sourceFailed(ctx, by.Source, now), a.writeRefusal(ctx, &deed{a: a, now: now, by: by, action: audit.ServiceStop}, problem.New(problem.ObjectionRefused)))
+	}
+	if err != nil || row.UsedAt > 0 {
+		return err
+	}
+	return a.do(ctx, by, audit.ServiceStop, func(ctx context.Context, d *deed) error {
+		d.on(row.Customer, "")
+		d.detail = map[string]string{"notice": row.Topic}
+		once, err := store.Once(d.UseObjection(ctx, db.UseObjectionParams{Mac: row.Mac, UsedAt: store.Micros(d.now)}))
+		if err != nil || !once {
+			return err
+		}
+		if strings.HasPrefix(row.Object, "pky_") {
+			if _, err := d.HoldPasskey(ctx, row.Object); err != nil {
+				return err
+			}
+		}
+		stopped, err := store.Once(d.StopCustomer(ctx, db.StopCustomerParams{ID: row.Customer, StoppedAt: store.Micros(d.now)}))
+		if err != nil || !stopped {
+			return err
+		}
+		chains, err := d.EndAllSessions(ctx, db.EndAllSessionsParams{Customer: row.Customer, EndedAt: store.Micros(d.now)})
+		if err != nil {
+			return err
+		}
+		for _, chain := range chains {
+			if err := d.tellBank(ctx, row.Customer, chain); err != nil {
+				return err
+			}
+		}
+		return errors.Join(d.cancelOpen(ctx, row.Customer), d.tellAll(ctx, row.Customer, "service_stopped", nil))
+	})
+}
+
+// RestartService is the road back after a stop: the operator's act until the console's case of two persons stands.
+func (a *Authority) RestartService(ctx context.Context, ref string) error {
+	return a.do(ctx, audit.Actor{Kind: audit.Operator}, audit.ServiceRestart, func(ctx context.Context, d *deed) error {
+		c, err := d.CustomerByRef(ctx, ref)
+		if errors.Is(err, store.ErrNone) {
+			return problem.New(problem.NotFound)
+		}
+		if err != nil {
+			return err
+		}
+		d.on(c.ID, "")
+		restarted, err := store.Once(d.RestartCustomer(ctx, c.ID))
+		if err != nil || !restarted {
+			return err
+		}
+		return d.tellAll(ctx, c.ID, "service_restarted", nil)
+	})
+}

@@ -1,0 +1,567 @@
+package authority
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/passkey"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/staff"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+// staffParty is the party of the console, as passkeys name it.
+const staffParty = "staff"
+
+// What a challenge of the console was given for.
+const (
+	toRegisterStaff ceremonyKind = "staff_register"
+	toLogInStaff    ceremonyKind = "staff_login"
+)
+
+// StaffSession is where one browser of a member of staff stands.
+type StaffSession struct {
+	ID, Staff, Name  string
+	Role             staff.Role
+	Device, Source   string
+	Created, Expires time.Time
+	PreviousAt       time.Time // the sign-in before this one; zero at the first
+	PreviousPlace    string
+	CSRF             string // a token for forms, bound to the session
+
+	hash []byte
+}
+
+// Actor is the member of this session, acting.
+func (s StaffSession) Actor() audit.Actor {
+	return audit.Actor{Kind: audit.Staff, ID: s.Staff, Device: s.Device, Source: s.Source, Session: s.hash}
+}
+
+// Invitation is a new member with the link that is hers alone. It is shown once.
+type Invitation struct {
+	Member staff.Member
+	Link   string
+}
+
+// CheckStaff says whether somebody could be invited under this name and role, and gives the name as it would be written.
+func (a *Authority) CheckStaff(name string, role staff.Role) (string, error) {
+	if a.console.Origin == "" {
+		return "", problem.New(problem.NotFound)
+	}
+	name = strings.Join(strings.Fields(norm.NFC.String(name)), " ")
+	strange := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+	if name == "" || utf8.RuneCountInString(name) > staff.NameLength || strings.ContainsFunc(name, strange) {
+		return "", problem.New(problem.Malformed, "field", "name")
+	}
+	if !slices.Contains(staff.Roles, role) {
+		return "", problem.New(problem.Malformed, "field", "role")
+	}
+	return name, nil
+}
+
+// InviteStaff makes a member and the link by which she registers her passkey: good once, and for a day. by is who invites; somebody else has to confirm. The code is in the
+// fragment of the link, which browsers send to nobody, so that no log has it.
+func (a *Authority) InviteStaff(ctx context.Context, by, name string, role staff.Role) (Invitation, error) {
+	name, err := a.CheckStaff(name, role)
+	if err == nil && by == "" {
+		err = problem.New(problem.Malformed, "field", "by")
+	}
+	if err != nil {
+		return Invitation{}, err
+	}
+	code := base64.RawURLEncoding.EncodeToString(a.random(staff.LinkBytes))
+	var m staff.Member
+	err = a.do(ctx, audit.Actor{Kind: audit.Operator, ID: by}, audit.StaffInvite, func(ctx context.Context, d *deed) error {
+		m = staff.Member{ID: a.newID(ident.Staff, d.now), Name: name, Role: role, State: staff.Invited, InvitedBy: by, Invited: d.now, Open: d.now.Add(a.Policy.StaffLinkLife)}
+		d.on("", m.ID)
+		d.detail = map[string]string{"role": string(role)}
+		err := d.InsertStaff(ctx, db.InsertStaffParams{ID: m.ID, Name: name, Role: string(role), Handle: a.random(passkey.HandleBytes), InvitedBy: by, CreatedAt: store.Micros(d.now),
+			OpenUntil: store.Micros(m.Open)})
+		if err != nil {
+			return err
+		}
+		return d.InsertStaffLink(ctx, db.InsertStaffLinkParams{Mac: a.linkMAC(code), Staff: m.ID, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(m.Open)})
+	})
+	return Invitation{m, a.console.Origin + "/register#" + code}, err
+}
+
+func (a *Authority) linkMAC(code string) []byte { return a.Keys.MAC("staff-link", []byte(code)) }
+
+// staffLink finds the member whom a link invites. One that is unknown, used or over is one refusal; each is written down, because a link that was used before its owner came is the
+// first sign of a thief.
+func (a *Authority) staffLink(ctx context.Context, by audit.Actor, code string) (db.Staff, db.StaffLink, error) {
+	now, err := a.moment()
+	if err != nil {
+		return db.Staff{}, db.StaffLink{}, err
+	}
+	if err := a.sourceOpen(ctx, by.Source, now); err != nil {
+		return db.Staff{}, db.StaffLink{}, err
+	}
+	link, err := a.Store.Reader().StaffLinkByMAC(ctx, db.StaffLinkByMACParams{Mac: a.linkMAC(code), ExpiresAt: store.Micros(now)})
+	if err != nil && !errors.Is(err, store.ErrNone) {
+		return db.Staff{}, link, err
+	}
+	var row db.Staff
+	if err == nil {
+		if row, err = a.Store.Reader().StaffByID(ctx, link.Staff); err != nil {
+			return row, link, err
+		}
+	}
+	if err != nil || link.UsedAt > 0 || store.Staff(row).ShownState(now) != staff.Invited || a.console.Origin == "" {
+		d := &deed{a: a, now: now, by: by, action: audit.StaffRegister, object: link.Staff}
+		return db.Staff{}, link, errors.Join(a.sourceFailed(ctx, by.Source, now), a.writeRefusal(ctx, d, problem.New(problem.StaffLinkRefused)))
+	}
+	return row, link, nil
+}
+
+// StaffPasskeyOptions gives what a browser needs to make the passkey of an invited member: the options as JSON. binding is a value that only this browser has.
+func (a *Authority) StaffPasskeyOptions(ctx context.Context, by audit.Actor, code, binding string) (staff.Member, []byte, error) {
+	row, _, err := a.staffLink(ctx, by, code)
+	if err != nil {
+		return staff.Member{}, nil, err
+	}
+	challenge, err := a.begin(ctx, toRegisterStaff, row.ID, hashCookie(binding), "")
+	if err != nil {
+		return staff.Member{}, nil, err
+	}
+	options, err := a.console.CreationOptions(challenge, passkey.User{Handle: row.Handle, Name: row.Name, Shown: row.Name}, nil)
+	return store.Staff(row), options, err
+}
+
+// refusedStaff writes down why a passkey of the console was refused. Only that it could be copied is said: its owner can take another one, and nobody else learns anything by it.
+func (a *Authority) refusedStaff(ctx context.Context, by audit.Actor, action audit.Action, object string, cause error) error {
+	err := a.refusedPasskey(ctx, by, action, "", object, cause)
+	if problem.KindOf(err) == problem.PasskeyRefused && passkey.WhyOf(cause) == passkey.Bindable {
+		return problem.New(problem.PasskeyCopyable)
+	}
+	return err
+}
+
+// RegisterStaff takes the passkey that the browser of an invited member has made, and uses her link up. She is only registered: it opens nothing before somebody else has confirmed the
+// word that this gives, which she reads out. Sent again because the answer was lost, the same passkey gives the same word.
+func (a *Authority) RegisterStaff(ctx context.Context, by audit.Actor, code, binding string, response []byte) (m staff.Member, word string, err error) {
+	refuse := func(object string, cause error) (staff.Member, string, error) {
+		return staff.Member{}, "", a.refusedStaff(ctx, by, audit.StaffRegister, object, cause)
+	}
+	made, err := passkey.ReadCreated(response)
+	if err != nil {
+		return refuse("", err)
+	}
+	ceremony, err := a.take(ctx, toRegisterStaff, hashCookie(binding), made.Challenge)
+	if problem.KindOf(err) == problem.PasskeyRefused {
+		if m, word, again := a.registeredBefore(ctx, code, made); again {
+			return m, word, nil
+		}
+		return refuse("", nil)
+	}
+	if err != nil {
+		return staff.Member{}, "", err
+	}
+	row, link, err := a.staffLink(ctx, by, code)
+	if err != nil {
+		return staff.Member{}, "", err
+	}
+	if ceremony.Owner != row.ID {
+		return refuse(row.ID, nil)
+	}
+	credential, err := a.console.Register(made.Challenge, made)
+	if err != nil {
+		return refuse(row.ID, err)
+	}
+	err = a.do(ctx, by, audit.StaffRegister, func(ctx context.Context, d *deed) error {
+		d.on("", row.ID)
+		open := d.now.Add(a.Policy.StaffLinkLife)
+		used, err := store.Once(d.UseStaffLink(ctx, db.UseStaffLinkParams{Mac: link.Mac, UsedAt: store.Micros(d.now)}))
+		if err != nil {
+			return err
+		}
+		moved, err := store.Once(d.Queries.RegisterStaff(ctx, db.RegisterStaffParams{ID: row.ID, RegisteredAt: store.Micros(d.now), OpenUntil: store.Micros(open)}))
+		if err != nil {
+			return err
+		}
+		if !used || !moved {
+			return problem.New(problem.StaffLinkRefused)
+		}
+		p := passkey.Passkey{ID: a.newID(ident.Passkey, d.now), Owner: row.ID, Name: by.Device, State: passkey.Active, Usable: d.now, Credential: credential, Registered: d.now, Device: by.Device}
+		d.detail = map[string]string{"passkey": p.ID}
+		fresh, err := store.Once(d.InsertPasskey(ctx, store.NewPasskey(p, staffParty, "")))
+		if err != nil {
+			return err
+		}
+		if !fresh { // registered already, perhaps by somebody else (section 7.1, step 26)
+			return problem.New(problem.PasskeyRefused)
+		}
+		m = store.Staff(row)
+		m.State, m.Registered, m.Open = staff.Registered, d.now, open
+		return nil
+	})
+	if err != nil {
+		return staff.Member{}, "", err
+	}
+	return m, staff.Word(m.ID, credential.PublicKey), nil
+}
+
+// registeredBefore finds the member whom this very passkey has been registered for by this very link.
+func (a *Authority) registeredBefore(ctx context.Context, code string, made *passkey.Created) (staff.Member, string, bool) {
+	q := a.Store.Reader()
+	credential, err := a.console.Register(made.Challenge, made)
+	if err != nil {
+		return staff.Member{}, "", false
+	}
+	now, err := a.moment()
+	if err != nil {
+		return staff.Member{}, "", false
+	}
+	link, err := q.StaffLinkByMAC(ctx, db.StaffLinkByMACParams{Mac: a.linkMAC(code), ExpiresAt: store.Micros(now)})
+	if err != nil {
+		return staff.Member{}, "", false
+	}
+	p, err := q.PasskeyByCredential(ctx, credential.ID)
+	if err != nil || p.Party != staffParty || p.Owner != link.Staff || !slices.Equal(p.PublicKey, credential.PublicKey) {
+		return staff.Member{}, "", false
+	}
+	row, err := q.StaffByID(ctx, link.Staff)
+	m := store.Staff(row)
+	return m, staff.Word(m.ID, p.PublicKey), err == nil && m.ShownState(now) == staff.Registered
+}
+
+// ConfirmStaff makes a registered member an active one. by is who confirms, and not who invited; she has heard the word from the member herself, whom she knows, and not read it anywhere.
+// The third wrong word burns the registration: somebody else may have used the link.
+func (a *Authority) ConfirmStaff(ctx context.Context, by, id, word string) (m staff.Member, err error) {
+	err = a.do(ctx, audit.Actor{Kind: audit.Operator, ID: by}, audit.StaffConfirm, func(ctx context.Context, d *deed) error {
+		row, err := d.member(ctx, id)
+		if err != nil {
+			return err
+		}
+		m = store.Staff(row)
+		if m.ShownState(d.now) != staff.Registered {
+			return problem.New(problem.Conflict)
+		}
+		if by == "" || by == m.InvitedBy {
+			return problem.New(problem.StaffSecondPerson)
+		}
+		keys, err := d.PasskeysOf(ctx, db.PasskeysOfParams{Party: staffParty, Owner: id})
+		if err != nil || len(keys) != 1 {
+			return orKind(err, problem.Conflict)
+		}
+		tries, err := d.CountWordTry(ctx, db.CountWordTryParams{ID: id, OpenUntil: store.Micros(d.now), Hard: staff.WordTries})
+		if errors.Is(err, store.ErrNone) { // another was faster, or a fence stands between
+			return problem.New(problem.Conflict)
+		}
+		if err != nil {
+			return err
+		}
+		if subtle.ConstantTimeCompare([]byte(staff.ReadWord(word)), []byte(staff.Word(id, keys[0].PublicKey))) == 1 {
+			m.State, m.Confirmed = staff.Active, d.now
+			return store.Must(d.Queries.ConfirmStaff(ctx, db.ConfirmStaffParams{ID: id, ConfirmedAt: store.Micros(d.now)}))
+		}
+		if left := staff.WordTries - int(tries); left > 0 {
+			return d.refuse(problem.New(problem.StaffWordWrong, "tries_left", left))
+		}
+		return errors.Join(d.endStaff(ctx, id), d.also(ctx, audit.StaffBurn, id), d.refuse(problem.New(problem.StaffWordBurnt)))
+	})
+	return m, err
+}
+
+// member finds a member of staff and makes her the object of the deed.
+func (d *deed) member(ctx context.Context, id string) (db.Staff, error) {
+	if ident.Check(ident.Staff, id) != nil { // not written down either: it could be anything
+		return db.Staff{}, problem.New(problem.NotFound)
+	}
+	row, err := d.StaffByID(ctx, id)
+	if errors.Is(err, store.ErrNone) {
+		return row, problem.New(problem.NotFound)
+	}
+	d.on("", id)
+	return row, err
+}
+
+// endStaff removes a member with her passkeys and sessions.
+func (d *deed) endStaff(ctx context.Context, id string) error {
+	now := store.Micros(d.now)
+	_, err := d.EndStaffSessions(ctx, db.EndStaffSessionsParams{Staff: id, EndedAt: now})
+	return errors.Join(err, store.Must(d.Queries.RemoveStaff(ctx, db.RemoveStaffParams{ID: id, EndedAt: now})),
+		d.RemovePasskeysOf(ctx, db.RemovePasskeysOfParams{Party: staffParty, Owner: id, EndedAt: now}))
+}
+
+// SuspendStaff ends a member's sessions and opens no more of them until she is resumed.
+func (a *Authority) SuspendStaff(ctx context.Context, by, id string) error {
+	return a.moveStaff(ctx, by, id, audit.StaffSuspend, staff.Suspend, func(ctx context.Context, d *deed) error {
+		_, err := d.EndStaffSessions(ctx, db.EndStaffSessionsParams{Staff: id, EndedAt: store.Micros(d.now)})
+		return errors.Join(err, store.Must(d.Queries.SuspendStaff(ctx, id)))
+	})
+}
+
+// ResumeStaff lets a suspended member in again.
+func (a *Authority) ResumeStaff(ctx context.Context, by, id string) error {
+	return a.moveStaff(ctx, by, id, audit.StaffResume, staff.Resume, func(ctx context.Context, d *deed) error {
+		return store.Must(d.Queries.ResumeStaff(ctx, id))
+	})
+}
+
+// RemoveStaff ends a member for good, in whatever state she is.
+func (a *Authority) RemoveStaff(ctx context.Context, by, id string) error {
+	return a.moveStaff(ctx, by, id, audit.StaffRemove, staff.Remove, func(ctx context.Context, d *deed) error { return d.endStaff(ctx, id) })
+}
+
+// moveStaff does what an event of a member's life asks for, if it can happen now.
+func (a *Authority) moveStaff(ctx context.Context, by, id string, action audit.Action, on staff.Event, f func(ctx context.Context, d *deed) error) error {
+	return a.do(ctx, audit.Actor{Kind: audit.Operator, ID: by}, action, func(ctx context.Context, d *deed) error {
+		row, err := d.member(ctx, id)
+		if err != nil {
+			return err
+		}
+		if _, ok := staff.Life.Next(store.Staff(row).ShownState(d.now), on); !ok {
+			return problem.New(problem.Conflict)
+		}
+		return f(ctx, d)
+	})
+}
+
+// StaffListed is a member with her passkeys, for the operator's list.
+type StaffListed struct {
+	staff.Member
+	Passkeys []passkey.Passkey
+}
+
+// ListStaff is everybody who was ever invited, the oldest first, as they stand now.
+func (a *Authority) ListStaff(ctx context.Context) ([]StaffListed, error) {
+	now, err := a.moment()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := a.Store.Reader().AllStaff(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]StaffListed, len(rows))
+	for i, r := range rows {
+		out[i].Member = store.Staff(r)
+		out[i].State = out[i].ShownState(now)
+		keys, err := a.Store.Reader().PasskeysOf(ctx, db.PasskeysOfParams{Party: staffParty, Owner: r.ID})
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range keys {
+			out[i].Passkeys = append(out[i].Passkeys, store.Passkey(k))
+		}
+	}
+	return out, nil
+}
+
+// sweepStaff writes down which invitations and registrations have ended by time.
+func (a *Authority) sweepStaff(ctx context.Context, now time.Time) error {
+	lapsed, err := a.Store.Reader().LapsedStaff(ctx, db.LapsedStaffParams{OpenUntil: store.Micros(now), Limit: 100})
+	if err != nil {
+		return err
+	}
+	for _, r := range lapsed {
+		err := a.do(ctx, audit.Actor{Kind: audit.Clock}, audit.StaffLapse, func(ctx context.Context, d *deed) error {
+			d.on("", r.ID)
+			if err := store.Must(d.LapseStaff(ctx, db.LapseStaffParams{ID: r.ID, EndedAt: store.Micros(d.now)})); err != nil {
+				return err
+			}
+			return d.RemovePasskeysOf(ctx, db.RemovePasskeysOfParams{Party: staffParty, Owner: r.ID, EndedAt: store.Micros(d.now)})
+		})
+		if err != nil && problem.KindOf(err) != problem.Conflict { // somebody was faster in the last moment
+			return err
+		}
+	}
+	return nil
+}
+
+// StaffLogin gives what a browser needs to offer its passkeys at the console: the options as JSON. Nobody is named.
+func (a *Authority) StaffLogin(ctx context.Context, binding string) ([]byte, error) {
+	if a.console.Origin == "" {
+		return nil, problem.New(problem.NotFound)
+	}
+	challenge, err := a.begin(ctx, toLogInStaff, "", hashCookie(binding), "")
+	if err != nil {
+		return nil, err
+	}
+	return a.console.RequestOptions(challenge, nil)
+}
+
+// LoginStaff opens a session at the console with a passkey; there is no other way in. old is the session that this browser had before, which ends. Who she is and how she
+// stands is told only to her who has the key: to anybody else there is one refusal.
+func (a *Authority) LoginStaff(ctx context.Context, by audit.Actor, binding, old string, response []byte) (StaffSession, string, error) {
+	refuse := func(object string, cause error) (StaffSession, string, error) {
+		return StaffSession{}, "", a.refusedStaff(ctx, by, audit.StaffLogin, object, cause)
+	}
+	claim, err := passkey.ReadClaim(response)
+	if err != nil {
+		return refuse("", err)
+	}
+	if _, err := a.take(ctx, toLogInStaff, hashCookie(binding), claim.Challenge); problem.KindOf(err) == problem.PasskeyRefused {
+		return refuse("", nil)
+	} else if err != nil {
+		return StaffSession{}, "", err
+	}
+	q := a.Store.Reader()
+	row, err := q.PasskeyByCredential(ctx, claim.ID)
+	if errors.Is(err, store.ErrNone) || err == nil && row.Party != staffParty {
+		return refuse("", nil)
+	}
+	if err != nil {
+		return StaffSession{}, "", err
+	}
+	owner, err := q.StaffByID(ctx, row.Owner)
+	if err != nil {
+		return StaffSession{}, "", err
+	}
+	use, err := a.console.Assert(claim.Challenge, claim, store.Passkey(row).Credential, owner.Handle)
+	if err != nil {
+		return refuse(owner.ID, err)
+	}
+	var value string
+	err = a.do(ctx, by, audit.StaffLogin, func(ctx context.Context, d *deed) error {
+		now, err := d.member(ctx, owner.ID)
+		if err != nil {
+			return err
+		}
+		switch m := store.Staff(now); {
+		case m.ShownState(d.now) == staff.Registered: // the word comes again: the page that showed it may be closed
+			return problem.New(problem.StaffUnconfirmed, "word", staff.Word(m.ID, row.PublicKey), "until", m.Open)
+		case m.State == staff.Suspended:
+			return problem.New(problem.StaffSuspended)
+		case m.State != staff.Active:
+			return problem.New(problem.PasskeyRefused)
+		case !staff.May(m.Role, staff.Session):
+			return problem.New(problem.Forbidden)
+		}
+		p, err := d.PasskeyByID(ctx, row.ID)
+		if err != nil {
+			return err
+		}
+		switch passkey.State(p.State) {
+		case passkey.Active:
+		case passkey.Held:
+			return problem.New(problem.PasskeyHeld)
+		default:
+			return problem.New(problem.PasskeyRefused)
+		}
+		used, err := store.Once(d.UsePasskey(ctx, db.UsePasskeyParams{ID: p.ID, Counter: int64(use.Counter), BackedUp: use.BackedUp, UsedAt: store.Micros(d.now), UsedDevice: by.Device}))
+		if err != nil {
+			return err
+		}
+		if !used { // its counter went back: there are two of it
+			return errors.Join(d.holdStaffPasskey(ctx, p), d.refuse(problem.New(problem.PasskeyHeld)))
+		}
+		if old != "" { // every sign-in makes a new session
+			if _, err := d.EndStaffSessionByHash(ctx, db.EndStaffSessionByHashParams{Hash: hashCookie(old), EndedAt: store.Micros(d.now)}); err != nil {
+				return err
+			}
+		}
+		d.detail = map[string]string{"passkey": p.ID}
+		value, err = d.openStaffSession(ctx, owner.ID, p.ID)
+		return err
+	})
+	if err != nil {
+		return StaffSession{}, "", err
+	}
+	s, err := a.StaffSessionOf(ctx, value)
+	return s, value, err
+}
+
+// holdStaffPasskey takes a passkey out of use and ends the sessions of its owner, one of whom may be somebody else.
+func (d *deed) holdStaffPasskey(ctx context.Context, p db.Passkey) error {
+	held, err := store.Once(d.HoldPasskey(ctx, p.ID))
+	if err != nil || !held {
+		return err
+	}
+	_, err = d.EndStaffSessions(ctx, db.EndStaffSessionsParams{Staff: p.Owner, EndedAt: store.Micros(d.now)})
+	return errors.Join(err, d.also(ctx, audit.PasskeyHold, p.ID))
+}
+
+// openStaffSession makes a session in the write of the deed and gives the value of its cookie.
+func (d *deed) openStaffSession(ctx context.Context, member, key string) (string, error) {
+	value := base64.RawURLEncoding.EncodeToString(d.a.random(32))
+	row := db.InsertStaffSessionParams{Hash: hashCookie(value), ID: d.a.newID(ident.StaffVisit, d.now), Staff: member, Passkey: key, Device: d.by.Device, Source: d.by.Source,
+		CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(d.now.Add(d.a.Policy.StaffLife))}
+	last, err := d.LastStaffSession(ctx, member)
+	if err == nil {
+		row.PreviousAt, row.PreviousPlace = last.CreatedAt, last.Device
+	} else if !errors.Is(err, store.ErrNone) {
+		return "", err
+	}
+	return value, d.InsertStaffSession(ctx, row)
+}
+
+// StaffSessionOf finds the live session of a cookie, or refuses with session-over. Looking keeps it alive.
+func (a *Authority) StaffSessionOf(ctx context.Context, cookie string) (StaffSession, error) {
+	now, err := a.moment()
+	if err != nil {
+		return StaffSession{}, err
+	}
+	if cookie == "" {
+		return StaffSession{}, problem.New(problem.SessionOver)
+	}
+	h := hashCookie(cookie)
+	r, err := a.Store.Reader().LiveStaffSession(ctx, db.LiveStaffSessionParams{Hash: h, ExpiresAt: store.Micros(now), SeenAt: store.Micros(now.Add(-a.Policy.StaffIdle))})
+	if errors.Is(err, store.ErrNone) || err == nil && !staff.May(staff.Role(r.Role), staff.Session) {
+		return StaffSession{}, problem.New(problem.SessionOver)
+	}
+	if err != nil {
+		return StaffSession{}, err
+	}
+	if now.Sub(store.Time(r.SeenAt)) > a.Policy.StaffIdle/15 { // often enough to be right, seldom enough to be cheap
+		err := a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
+			return tx.TouchStaffSession(ctx, db.TouchStaffSessionParams{Hash: h, SeenAt: store.Micros(now)})
+		})
+		if err != nil {
+			return StaffSession{}, err
+		}
+	}
+	return StaffSession{ID: r.ID, Staff: r.Staff, Name: r.Name, Role: staff.Role(r.Role), Device: r.Device, Source: r.Source, Created: store.Time(r.CreatedAt),
+		Expires: store.Time(r.ExpiresAt), PreviousAt: store.Time(r.PreviousAt), PreviousPlace: r.PreviousPlace, CSRF: csrfOf(cookie), hash: r.Hash}, nil
+}
+
+// StaffSessions are the live ones of the member, the newest first.
+func (a *Authority) StaffSessions(ctx context.Context, s StaffSession) ([]StaffSession, error) {
+	now, err := a.moment()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := a.Store.Reader().LiveStaffSessions(ctx, db.LiveStaffSessionsParams{Staff: s.Staff, ExpiresAt: store.Micros(now), SeenAt: store.Micros(now.Add(-a.Policy.StaffIdle))})
+	out := make([]StaffSession, len(rows))
+	for i, r := range rows {
+		out[i] = StaffSession{ID: r.ID, Staff: r.Staff, Name: s.Name, Role: s.Role, Device: r.Device, Source: r.Source, Created: store.Time(r.CreatedAt), Expires: store.Time(r.ExpiresAt)}
+	}
+	return out, err
+}
+
+// StaffLogout ends a session. Ending one that is over already is no error.
+func (a *Authority) StaffLogout(ctx context.Context, s StaffSession) error {
+	return a.do(ctx, s.Actor(), audit.StaffLogout, func(ctx context.Context, d *deed) error {
+		d.on("", s.ID)
+		_, err := d.EndStaffSessionByHash(ctx, db.EndStaffSessionByHashParams{Hash: s.hash, EndedAt: store.Micros(d.now)})
+		return err
+	})
+}
+
+// EndStaffSession ends another session of the same member.
+func (a *Authority) EndStaffSession(ctx context.Context, s StaffSession, id string) error {
+	return a.do(ctx, s.Actor(), audit.StaffSessionEnd, func(ctx context.Context, d *deed) error {
+		if ident.Check(ident.StaffVisit, id) != nil { // not written down either: it could be anything
+			return problem.New(problem.NotFound)
+		}
+		d.on("", id)
+		ended, err := store.Once(d.Queries.EndStaffSession(ctx, db.EndStaffSessionParams{ID: id, Staff: s.Staff, EndedAt: store.Micros(d.now)}))
+		if err == nil && !ended {
+			return problem.New(problem.NotFound)
+		}
+		return err
+	})
+}

@@ -1,0 +1,104 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/server/web"
+)
+
+// view is all that a page is made of. Its methods are the words that templates use.
+type view struct {
+	Page, Lang string
+	Back       string // this page's own address
+	Form       string // the hidden value of forms
+	On         *authority.StaffSession
+	Refusal    *web.Refusal
+	Said       string
+	Data       any
+
+	s *Server
+}
+
+// said are the words that an address may carry: that something was done. They are only these, so that nobody can put words of his own on our pages.
+var said = []string{"over", "out", "ended"}
+
+// view begins a page.
+func (s *Server) view(r *http.Request, page string) *view {
+	v := &view{Page: page, Lang: web.Lang(r), Back: r.URL.Path, s: s}
+	if word := r.URL.Query().Get("said"); slices.Contains(said, word) {
+		v.Said = word
+	}
+	return v
+}
+
+// refusal says a refusal in words. Staff have no login ID and no password, so what speaks of those to customers has words of its own here.
+func (v *view) refusal(p *problem.Error) web.Refusal {
+	if key := "refusal." + string(p.Kind); v.s.Text.Has(v.Lang, "console", key+".what") {
+		return web.Refusal{What: v.T(key + ".what"), Kept: v.T(key + ".kept"), Do: v.T(key + ".do")}
+	}
+	return v.s.Text.Refusal(v.Lang, p)
+}
+
+// T gives a sentence of these pages, or one that all pages share.
+func (v *view) T(key string, pairs ...any) string {
+	if v.s.Text.Has(v.Lang, "console", key) {
+		return v.s.Text.Say(v.Lang, "console", key, pairs...)
+	}
+	return v.s.Text.Say(v.Lang, "common", key, pairs...)
+}
+
+// Title is the name of the page for the tab, with the bank's name.
+func (v *view) Title() string {
+	return v.T("layout.title", "page", v.T(v.Page+".title"), "bank", v.Bank())
+}
+
+// Bank is the bank's name.
+func (v *view) Bank() string {
+	if v.Lang == "en" {
+		return v.s.Bank.NameEN
+	}
+	return v.s.Bank.NameJA
+}
+
+// Asset is the address of a static file.
+func (v *view) Asset(name string) string { return v.s.static.URL(name) }
+
+// Moment writes date and time of day.
+func (v *view) Moment(at time.Time) string { return v.s.Text.Moment(v.Lang, at) }
+
+// Brief writes a moment of these days.
+func (v *view) Brief(at time.Time) string { return v.s.Text.Brief(v.Lang, at) }
+
+// Idle is after how long without a request a session ends, in words.
+func (v *view) Idle() string { return v.s.Text.Span(v.Lang, v.s.Authority.Policy.StaffIdle) }
+
+// LinkLife is how long a registration waits for its confirmation, in words.
+func (v *view) LinkLife() string { return v.s.Text.Span(v.Lang, v.s.Authority.Policy.StaffLinkLife) }
+
+// Words are what the browser itself may refuse on this page; the script takes the one that fits.
+func (v *view) Words() []string {
+	if v.Page == "register" {
+		return []string{"unable", "network", "link", "cancelled"}
+	}
+	return []string{"unable", "network", "cancelled"}
+}
+
+// Browser is a part of what the browser has refused, in words; a page may have its own.
+func (v *view) Browser(kind, part string) string {
+	if key := "browser." + kind + "." + v.Page + "." + part; v.s.Text.Has(v.Lang, "console", key) {
+		return v.T(key)
+	}
+	return v.T("browser." + kind + "." + part)
+}
+
+// Device names a browser.
+func (v *view) Device(d string) string {
+	if d == "" || d == "-" {
+		return v.T("device.unknown")
+	}
+	return d
+}
