@@ -4,8 +4,11 @@ package e2e
 
 import (
 	"context"
+	"html"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/webauthn"
@@ -134,4 +137,51 @@ func TestPasskeyFromTheApprovalToTheRemoval(t *testing.T) {
 	if said := desk.text("main"); !strings.Contains(said, "登録を解除しました") {
 		t.Errorf("after the removal the page says %q", said)
 	}
+}
+
+var objectionLink = regexp.MustCompile(`http://login\.localhost:\d+/not-me#[2-9A-HJ-NP-Z]{16}`)
+
+// That was not me: from the mail of a login on a device that was never seen, without any password, to a service that stands still.
+func TestANoticeStopsTheService(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	ctx := browser(t, t.TempDir())
+	desk := pc.open(t, ctx, "pc", true)
+	desk.logIn(d, taro)
+	desk.at("/home")
+	var link string
+	for range 60 {
+		for _, m := range mailLink.FindAllStringSubmatch(d.desk().open(d.url("mail", "/")).html, -1) {
+			if s := html.UnescapeString(d.desk().open(d.url("mail", m[1])).html); strings.Contains(s, "はじめての端末") && strings.Contains(s, taro.mail) {
+				link = objectionLink.FindString(s)
+			}
+		}
+		if link != "" {
+			break
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	if link == "" {
+		t.Fatal("no mail told of the new device")
+	}
+	reader := phone.open(t, ctx, "reader", true)
+	reader.goTo(link)
+	reader.see("#objection")
+	reader.look("not-me")
+	if where := reader.where(); strings.Contains(where, "#") {
+		t.Errorf("the code is still in the address: %s", where)
+	}
+	if reader.count("input[type=password]") != 0 {
+		t.Error("the page asks for a password")
+	}
+	reader.click("form[action='/not-me'] button.stop")
+	reader.see(".confirmed")
+	reader.look("stopped")
+	desk.goTo(d.url("login", "/security"))
+	desk.at("/login")
+	desk.fill("#login_id", taro.id)
+	desk.fill("#login_password", taro.login)
+	desk.click("form[action^='/login'] button[data-after-passkey]")
+	desk.see("#refusal")
+	desk.look("refused")
 }

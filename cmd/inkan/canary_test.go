@@ -100,6 +100,7 @@ func TestNoSecretIsWrittenDown(t *testing.T) {
 	}
 	c.keep("login password", testkit.Login)
 	c.keep("confirmation password", testkit.Confirm)
+	c.passkeys(s)
 	for _, p := range []*testkit.Phone{s.phone, s.waiting} {
 		for n := int64(-2); n <= 2; n++ {
 			c.keep("code", p.CodeAt(n))
@@ -224,14 +225,83 @@ func TestNoSecretIsWrittenDown(t *testing.T) {
 			}
 		}
 	}
-	// The search would find what is there: the mail has the number, the file has the customer, the log has the requests.
+	// The search would find what is there: the mails have the number, the code and the objection twice, the file has the customer, the log has the requests.
 	mails := ""
 	for _, m := range s.box.Messages() {
 		mails += m.Body
 	}
-	if len(c.hits(mails)) != 1 || !strings.Contains(file, "hanako01") || !strings.Contains(places["the log"], `"route":"POST /login"`) || !strings.Contains(places["the metrics"], "inkan_request_seconds_count") {
+	if hits := c.hits(mails); len(hits) != 5 || !strings.Contains(file, "hanako01") || !strings.Contains(places["the log"], `"route":"POST /login"`) || !strings.Contains(places["the metrics"], "inkan_request_seconds_count") {
 		t.Errorf("the search does not see what is there: %v in the mails", c.hits(mails))
 	}
+}
+
+// passkeys sends what belongs to a passkey, wrong and right, and keeps every secret of it: challenges and responses, the mailed code, the code of a notice.
+func (c *canaries) passkeys(s *standing) {
+	t := s.t
+	c.keep("mailed code", s.mailed)
+	c.keep("mailed code, as mailed", s.mailed[:4]+" "+s.mailed[4:])
+	grouped := s.objects[:4] + "-" + s.objects[4:8] + "-" + s.objects[8:12] + "-" + s.objects[12:]
+	c.keep("objection", s.objects)
+	c.keep("objection, as mailed", grouped)
+	c.keep("form of nobody", strings.Repeat("A", 43))
+	for _, k := range s.device.Credentials {
+		c.keep("private key of a passkey", string(k.Key.D.Bytes())) //nolint:staticcheck // the bytes themselves are looked for
+	}
+	response := func(name, text string) string {
+		var r struct{ Response map[string]any }
+		fine(t, json.Unmarshal([]byte(text), &r))
+		for member, v := range r.Response {
+			if v, ok := v.(string); ok && member != "userHandle" && len(v) > 60 { // her handle is her name among authenticators
+				c.keep(name+"'s "+member, v)
+			}
+		}
+		data, err := base64.RawURLEncoding.DecodeString(r.Response["clientDataJSON"].(string))
+		fine(t, err)
+		var client struct{ Challenge string }
+		fine(t, json.Unmarshal(data, &client))
+		raw, err := base64.RawURLEncoding.DecodeString(c.keep(name+"'s challenge", client.Challenge))
+		fine(t, err)
+		c.keep(name+"'s challenge, raw", string(raw))
+		return text
+	}
+	send := func(a ask, want int, to string) {
+		t.Helper()
+		if r := c.send(a); r.StatusCode != want || r.Header.Get("Location") != to {
+			t.Errorf("%s answers %d %s", a, r.StatusCode, r.Header.Get("Location"))
+		}
+	}
+	if r := c.send(preFormed("/login/passkey/options")); r.StatusCode == http.StatusOK {
+		var o struct{ Challenge string }
+		fine(t, json.Unmarshal([]byte(r.text), &o))
+		c.keep("challenge", o.Challenge)
+	} else {
+		t.Errorf("options: %d %s", r.StatusCode, r.text)
+	}
+	sent := func(a ask) string {
+		v, err := url.ParseQuery(a.body)
+		fine(t, err)
+		return v.Get("response")
+	}
+	right := s.passkeyForm()
+	response("assertion", sent(right))
+	send(preFormed("/login/passkey", "response", c.make("assertion of nonsense")), http.StatusSeeOther, "/login")
+	spoilt := s.passkeyForm()
+	spoilt.body = strings.Replace(spoilt.body, "signature%22%3A%22", "signature%22%3A%22AAAA", 1)
+	response("spoilt assertion", sent(spoilt))
+	send(spoilt, http.StatusSeeOther, "/login")
+	send(right, http.StatusSeeOther, "/security")
+	send(right, http.StatusSeeOther, "/login") // again
+	page := "/security/errand/" + s.byMail.ID
+	send(form(page+"/code", s.plain, "mailed", c.make("wrong mailed code")), http.StatusSeeOther, page)
+	send(form(page+"/code", s.plain, "mailed", s.mailed), http.StatusSeeOther, page)
+	send(form("/security/passkeys/add", s.plain, "old", c.make("wrong password at a passkey"), "confirm", c.make("wrong confirmation at a passkey")), http.StatusSeeOther, "/security/passkeys/add")
+	page = "/security/errand/" + s.approved.ID
+	send(form(page+"/do", s.inUse, "response", c.make("creation of nonsense")), http.StatusSeeOther, page)
+	response("creation", string(s.made))
+	send(form(page+"/do", s.inUse, "response", string(s.made), "name", "PC 2"), http.StatusSeeOther, "/security/passkeys")
+	send(preFormed("/not-me", "objection", c.make("wrong objection")), http.StatusSeeOther, "/not-me")
+	send(preFormed("/not-me", "objection", grouped), http.StatusSeeOther, "/not-me")
+	c.send(get(loginHost, "/not-me?objection="+c.make("objection in a query")))
 }
 
 // oidc takes a login through OpenID Connect and keeps every secret of it.
@@ -517,7 +587,7 @@ func TestNothingOfATransferIsWrittenElsewhere(t *testing.T) {
 	w.house.internal.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	rows, inTransactions := "", ""
 	for _, line := range w.state() {
-		if strings.HasPrefix(line, "txn ") {
+		if strings.HasPrefix(line, "txn ") || strings.HasPrefix(line, "txn_envelope ") {
 			inTransactions += line + "\n"
 		} else {
 			rows += line + "\n"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io/fs"
 	"net/http"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/passkey"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/testkit"
 	files "github.com/inkan-auth/inkan/web"
 )
@@ -51,6 +54,13 @@ var routes = []route{
 	{loginHost, "GET", "/security", inside, ""}, {loginHost, "POST", "/security/session", inside, ""},
 	{loginHost, "GET", "/security/transaction-authentication", inside, ""}, {loginHost, "POST", "/security/transaction-authentication", inside, ""},
 	{loginHost, "GET", "/password", inside, ""}, {loginHost, "POST", "/password", inside, ""}, {loginHost, "GET", "/history", inside, ""},
+	{loginHost, "POST", "/login/passkey", preForm, ""}, {loginHost, "POST", "/login/passkey/options", preForm, ""}, {loginHost, "GET", "/not-me", open, ""}, {loginHost, "POST", "/not-me", preForm, ""},
+	{loginHost, "GET", "/security/passkeys", inside, ""}, {loginHost, "GET", "/security/passkeys/add", inside, ""}, {loginHost, "POST", "/security/passkeys/add", inside, ""},
+	{loginHost, "POST", "/security/passkeys/options", inside, ""}, {loginHost, "POST", "/security/passkeys/name", inside, ""},
+	{loginHost, "GET", "/security/passkeys/remove", inside, ""}, {loginHost, "POST", "/security/passkeys/remove", inside, ""},
+	{loginHost, "GET", "/security/errand/{errand}", inside, noErrand}, {loginHost, "GET", "/security/errand/{errand}/state", inside, noErrand + "/state"},
+	{loginHost, "POST", "/security/errand/{errand}/code", inside, noErrand + "/code"}, {loginHost, "POST", "/security/errand/{errand}/do", inside, noErrand + "/do"},
+	{loginHost, "POST", "/security/errand/{errand}/cancel", inside, noErrand + "/cancel"},
 
 	{tokenHost, "POST", "/v1/registrations", doc, ""}, {tokenHost, "GET", "/v1/time", doc, ""}, {tokenHost, "GET", "/v1/token", doc, ""},
 	{tokenHost, "GET", "/{$}", open, "/"}, {tokenHost, "GET", "/r", open, ""},
@@ -79,8 +89,16 @@ var deskRoutes = []route{
 
 func init() { routes = append(routes, deskRoutes...) }
 
-// noID is of a transaction's form and nobody's.
-const noID = "txn_00000000000000000000000000"
+// noID is of a transaction's form and nobody's; noErrand is the page of an errand that is nobody's.
+const (
+	noID     = "txn_00000000000000000000000000"
+	noErrand = "/security/errand/ask_00000000000000000000000000"
+)
+
+// script says whether a page's script asks there: it is answered with JSON, and refused with a problem document.
+func (r route) script() bool {
+	return r.host == loginHost && (strings.HasSuffix(r.pattern, "/options") || strings.HasSuffix(r.pattern, "/state"))
+}
 
 func (r route) address() string {
 	if r.ask != "" {
@@ -133,6 +151,15 @@ type standing struct {
 	fresh      *testkit.Browser // has nothing
 	phone      *testkit.Phone   // of inUse
 	waiting    *testkit.Phone   // of registered
+
+	device   *testkit.Authenticator // keeps a passkey of inUse, and another one that is made and not registered yet
+	passkey  passkey.Passkey
+	approved authority.Errand // another passkey for inUse, which her phone has approved
+	made     []byte           // that passkey
+	plain    *testkit.Browser // without a token, who is registering a passkey by mail
+	byMail   authority.Errand
+	mailed   string // its code
+	objects  string // the code of a notice to somebody else
 }
 
 func stand(t testing.TB) *standing {
@@ -146,12 +173,67 @@ func stand(t testing.TB) *standing {
 	s.fresh = w.LogIn(w.Person(5, false), authority.PC)
 	s.phone = w.enrolled(s.inUse)
 	s.owing = w.LogIn(third, authority.PC)
+	s.passkeys()
 	s.waiting = w.registered(s.registered)
 	fine(t, w.Apply(t.Context(), s.ordered.Session, []byte(testkit.Confirm)))
-	_, err := w.DeliverDue(t.Context())
-	fine(t, err)
+	w.deliver()
 	w.Clock.Move(2 * time.Second) // a mail may be sent again
 	return s
+}
+
+// deliver delivers all mails.
+func (w *attacked) deliver() {
+	w.t.Helper()
+	for n := 1; n > 0; {
+		var err error
+		n, err = w.DeliverDue(w.t.Context())
+		fine(w.t, err)
+	}
+}
+
+// passkeys brings every errand about a passkey to where a form moves it on.
+func (s *standing) passkeys() {
+	s.t.Helper()
+	ctx, origin := s.t.Context(), "https://"+loginHost
+	s.device = testkit.NewAuthenticator()
+	approved := func() (e authority.Errand, made []byte) {
+		e, err := s.Ask(ctx, s.inUse.Session, authority.AddPasskey, "")
+		fine(s.t, err)
+		s.inUse.Approve(e, s.phone, transaction.Yes)
+		options, err := s.PasskeyOptions(ctx, s.inUse.Session, e.ID)
+		fine(s.t, err)
+		device := testkit.NewAuthenticator() // one device makes one passkey for each customer
+		made = device.Create(options, origin)
+		s.device.Credentials = append(device.Credentials, s.device.Credentials...)
+		return e, made
+	}
+	e, made := approved()
+	p, err := s.AddPasskey(ctx, s.inUse.Session, e.ID, "PC", made)
+	fine(s.t, err)
+	s.passkey = p
+	s.approved, s.made = approved()
+
+	s.plain = s.LogIn(s.Person(8, false), authority.PC)
+	s.deliver()
+	s.LogIn(s.Person(9, false), authority.PC)
+	s.deliver()
+	s.objects = latest(s.attacked, regexp.MustCompile(`/not-me#([2-9A-Z]{16})`))
+	s.byMail, err = s.AskByMail(ctx, s.plain.Session, authority.AddPasskey, []byte(testkit.Login), []byte(testkit.Confirm))
+	fine(s.t, err)
+	s.deliver()
+	s.mailed = strings.ReplaceAll(latest(s.attacked, regexp.MustCompile(`(?m)\b(\d{4} \d{4})\b`)), " ", "")
+}
+
+// latest finds a text in the latest mail that has it.
+func latest(w *attacked, what *regexp.Regexp) string {
+	w.t.Helper()
+	for _, m := range w.box.Messages() {
+		if found := what.FindStringSubmatch(m.Body); found != nil {
+			return found[1]
+		}
+	}
+	w.t.Fatalf("no mail has %s", what)
+	return ""
 }
 
 // deeds is one right request for every form: it is known that each changes something when nothing stands in its way.
@@ -168,29 +250,60 @@ func (s *standing) deeds() map[string]ask {
 		"/token/mail":                          form("/token/mail", s.ordered),
 		"/token/cancel":                        form("/token/cancel", s.ordered),
 		"/token/start":                         form("/token/start", s.registered, "code", s.waiting.Code()),
-		"/token/stop":                          form("/token/stop", s.inUse, "confirm", testkit.Confirm, "code", s.phone.Code()),
+		"/token/stop":                          form("/token/stop", s.inUse, "confirm", testkit.Confirm),
 		"/security/session":                    form("/security/session", s.inUse, "session", s.owing.ID),
 		"/security/transaction-authentication": form("/security/transaction-authentication", s.inUse, "read", "yes", "code", s.phone.Code()),
 		"/password":                            form("/password", s.inUse, "which", "login", "old", testkit.Login, "new_login", pw, "new_login_again", pw, "code", s.phone.Code()),
 		"/login":                               s.loginForm("hanako05", testkit.Login),
+
+		"/login/passkey":                   s.passkeyForm(),
+		"/login/passkey/options":           preFormed("/login/passkey/options"),
+		"/not-me":                          preFormed("/not-me", "objection", s.objects),
+		"/security/passkeys/add":           form("/security/passkeys/add", s.inUse),
+		"/security/passkeys/options":       form("/security/passkeys/options", s.inUse, "errand", s.approved.ID),
+		"/security/passkeys/name":          form("/security/passkeys/name", s.inUse, "passkey", s.passkey.ID, "name", "another name"),
+		"/security/passkeys/remove":        form("/security/passkeys/remove", s.inUse, "passkey", s.passkey.ID),
+		"/security/errand/{errand}/code":   form("/security/errand/"+s.byMail.ID+"/code", s.plain, "mailed", s.mailed),
+		"/security/errand/{errand}/do":     form("/security/errand/"+s.approved.ID+"/do", s.inUse, "name", "PC 2", "response", string(s.made)),
+		"/security/errand/{errand}/cancel": form("/security/errand/"+s.byMail.ID+"/cancel", s.plain),
 	}
 }
 
-func (w *attacked) loginForm(id, pw string) ask {
+// preFormed is a form before there is a session, with the cookie of its page.
+func preFormed(path string, pairs ...string) ask {
 	value := strings.Repeat("A", 43)
-	a := form("/login", nil, "form", value, "login_id", id, "login_password", pw)
+	a := form(path, nil, append([]string{"form", value}, pairs...)...)
 	a.cookies = map[string]string{"__Host-pre": value}
 	return a
+}
+
+// passkeyForm is a login with the passkey of inUse.
+func (s *standing) passkeyForm() ask {
+	s.t.Helper()
+	options, err := s.PasskeyLogin(s.t.Context(), strings.Repeat("A", 43))
+	fine(s.t, err)
+	var o struct{ Challenge string }
+	fine(s.t, json.Unmarshal(options, &o))
+	return preFormed("/login/passkey", "response", string(s.device.GetWith(s.device.Credentials[len(s.device.Credentials)-1], o.Challenge, "https://"+loginHost)))
+}
+
+func (w *attacked) loginForm(id, pw string) ask {
+	return preFormed("/login", "login_id", id, "login_password", pw)
 }
 
 // Every form does something when it is right: without this the attacks below would prove nothing.
 func TestEveryFormDoesWhatItIsFor(t *testing.T) {
 	t.Parallel()
 	s := stand(t)
-	order := []string{"/token/test", "/token/address", "/login", "/token/apply", "/logout", "/token/key", "/token/mail", "/token/cancel", "/token/start", "/login/passwords", "/security/session", "/security/transaction-authentication", "/password"}
+	order := []string{"/token/test", "/token/address", "/login", "/token/apply", "/logout", "/token/key", "/token/mail", "/token/cancel", "/token/start", "/login/passwords", "/login/passkey/options", "/login/passkey",
+		"/security/passkeys/add", "/security/passkeys/options", "/security/passkeys/name", "/security/errand/{errand}/do", "/security/passkeys/remove", "/security/errand/{errand}/code", "/security/errand/{errand}/cancel", "/not-me",
+		"/login/code", "/token/stop", "/security/session", "/security/transaction-authentication", "/password"}
 	deeds := s.deeds()
 	for _, path := range order {
-		if path == "/password" { // the code that stood in both forms was good once
+		if path == "/token/stop" { // one thing is asked at a time: what the removal asks for is withdrawn first
+			fine(t, s.CancelErrand(t.Context(), s.inUse.Session, s.text("SELECT id FROM errand WHERE customer = ? ORDER BY created_at DESC, id DESC LIMIT 1", s.inUse.Customer)))
+		}
+		if path == "/password" || path == "/security/transaction-authentication" { // the code that stands in all three forms is good once
 			s.Clock.Move(time.Minute)
 			deeds[path] = s.deeds()[path]
 		}
@@ -201,7 +314,11 @@ func TestEveryFormDoesWhatItIsFor(t *testing.T) {
 		before := s.state()
 		r := s.send(deeds[path])
 		done := s.scalar("SELECT count(*) FROM audit_entry WHERE outcome = 'refused'")
-		if r.StatusCode != http.StatusSeeOther || len(changed(before, s.state())) == 0 || done != 0 && path != "/token/apply" {
+		want := http.StatusSeeOther
+		if strings.HasSuffix(path, "/options") {
+			want = http.StatusOK
+		}
+		if r.StatusCode != want || len(changed(before, s.state())) == 0 || done != 0 && path != "/token/apply" {
 			t.Errorf("%s answers %d and %d were refused: %s", path, r.StatusCode, done, r.Header.Get("Location"))
 		}
 		if path == "/token/apply" { // the new address must be waited for: a refusal that is written down
@@ -210,8 +327,8 @@ func TestEveryFormDoesWhatItIsFor(t *testing.T) {
 		}
 	}
 	for _, r := range routes {
-		if _, ok := deeds[r.pattern]; !ok && r.method == "POST" && (r.kind == inside || r.kind == preForm) {
-			t.Errorf("no right request is known for POST %s", r.pattern)
+		if _, ok := deeds[r.pattern]; r.method == "POST" && (r.kind == inside || r.kind == preForm) && (!ok || !slices.Contains(order, r.pattern)) {
+			t.Errorf("no right request is known for POST %s, or it is not sent", r.pattern)
 		}
 	}
 }
@@ -273,6 +390,9 @@ func TestFormsOfOtherSitesDoNothing(t *testing.T) {
 			}
 			s.unchanged(path, func() {
 				form := map[string]string{loginHost: "text/html; charset=utf-8", tokenHost: "application/problem+json"}[right.host]
+				if strings.HasSuffix(path, "/options") {
+					form = "application/problem+json"
+				}
 				if r := s.send(a); r.StatusCode != http.StatusForbidden || len(r.Header.Values("Set-Cookie")) > 0 || r.Header.Get("Content-Type") != form {
 					t.Errorf("%s with %v answers %d, %s", a, head, r.StatusCode, r.Header.Get("Content-Type"))
 				}
@@ -361,11 +481,11 @@ func TestBodiesBeyondTheLimitAreNotRead(t *testing.T) {
 		case ok:
 			a.body += "&more=" + pad
 		default:
-			a = form(r.pattern, nil, "to", "en", "more", pad)
+			a = form(r.address(), nil, "to", "en", "more", pad)
 			a.host = r.host
 		}
 		s.unchanged(a, func() {
-			if got := s.send(a).StatusCode; got < 400 || got >= 500 || r.kind != doc && r.kind != protocol && got != http.StatusRequestEntityTooLarge {
+			if got := s.send(a).StatusCode; got < 400 || got >= 500 || r.kind != doc && r.kind != protocol && !r.script() && got != http.StatusRequestEntityTooLarge {
 				t.Errorf("%s answers %d to a body beyond the limit", a, got)
 			}
 		})
@@ -480,7 +600,7 @@ func TestWithoutASessionThereIsOnlyTheLogin(t *testing.T) {
 				ans := s.send(a)
 				to := ans.Header.Get("Location")
 				switch {
-				case r.pattern == "/token/state":
+				case r.script():
 					if ans.StatusCode != http.StatusUnauthorized {
 						t.Errorf("%s with the cookie %q answers %d", a, c, ans.StatusCode)
 					}
@@ -511,12 +631,12 @@ func TestAnEarlierStepCannotBeSkipped(t *testing.T) {
 			}
 			a := get(r.host, r.address()).as(owes.b)
 			if r.method == "POST" {
-				a = form(r.pattern, owes.b, "confirm", testkit.Confirm, "code", s.phone.Code(), "session", s.inUse.ID, "which", "login", "old", testkit.Login,
+				a = form(r.address(), owes.b, "confirm", testkit.Confirm, "code", s.phone.Code(), "session", s.inUse.ID, "which", "login", "old", testkit.Login,
 					"new_login", "aoi-sora-to-umi-9", "new_login_again", "aoi-sora-to-umi-9", "mail", "new@mail.example.jp")
 			}
 			s.unchanged(a, func() {
 				ans := s.send(a)
-				if r.pattern == "/token/state" && ans.StatusCode == http.StatusForbidden {
+				if r.script() && ans.StatusCode == http.StatusForbidden {
 					return
 				}
 				if ans.StatusCode != http.StatusSeeOther || !strings.HasPrefix(ans.Header.Get("Location"), owes.leads) {

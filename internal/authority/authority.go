@@ -71,6 +71,7 @@ type Authority struct {
 	asked     recent[db.AskedRow] // who was asked what, by transaction
 	party     passkey.Party       // the customers' own pages
 	console   passkey.Party       // the staff's; without an origin where there is no console
+	app       passkey.Party       // the token app's
 	clients   sync.Map            // of the API, by identifier; see APIClient
 	watch     watchers
 	templates *transaction.Bundle // in use for new transactions; nil where the keys bring none
@@ -96,6 +97,10 @@ func New(ctx context.Context, c Config) (*Authority, error) {
 	}
 	c.Keys = timelyKeys{c.Keys, c.Now, c.Log, new(sync.Once)}
 	a := &Authority{Config: c, hash: newHasher(c.Hashers), party: party}
+	if a.app, err = passkey.NewParty(c.Bank.TokenOrigin, c.Bank.NameJA, false); err != nil {
+		return nil, err
+	}
+	a.app.Confirms = true
 	if c.Bank.StaffOrigin != "" {
 		if a.console, err = passkey.NewParty(c.Bank.StaffOrigin, c.Bank.NameJA, c.Policy.StaffDeviceBound); err != nil {
 			return nil, err

@@ -19,6 +19,7 @@ var shown = map[audit.Action]bool{audit.LoginPassword: true, audit.LoginOTP: tru
 	audit.TokenStop: true, audit.TokenLock: true, audit.TokenExpire: true, audit.EnrolmentExpire: true, audit.EnrolmentBurn: true, audit.TransactionAuthAdd: true,
 	audit.TransactionDecide: true, audit.TransactionOffline: true, audit.TransactionExpire: true, audit.TransfersStop: true, audit.TransfersResume: true, audit.PushChange: true,
 	audit.LoginPasskey: true, audit.ErrandAsk: true, audit.ErrandProve: true, audit.PasskeyRegister: true, audit.PasskeyRename: true, audit.PasskeyRemove: true, audit.PasskeyHold: true,
+	audit.VerifierSet: true, audit.VerifierRemove: true, audit.VerifierHold: true,
 	audit.ServiceStop: true, audit.ServiceRestart: true}
 
 // asked says whether an entry tells of anything to her: what somebody of hers, or the bank's page for her, was refused is worth knowing; what time or the bank's own people

@@ -89,7 +89,17 @@ func (a *Authority) PasskeyLogin(ctx context.Context, binding string) ([]byte, e
 // so that nobody can be locked out by it.
 func (a *Authority) LoginPasskey(ctx context.Context, v Visit, binding string, response []byte) (Session, Cookie, error) {
 	refuse := func(customerID, object string, cause error) (Session, Cookie, error) {
-		return Session{}, Cookie{}, a.refusedPasskey(ctx, v.Actor, audit.LoginPasskey, customerID, object, cause)
+		now, err := a.moment()
+		if err == nil { // a network that has failed too often fills no trail any more; a passkey that holds is taken from it all the same
+			err = a.sourceOpen(ctx, v.Actor.Source, now)
+		}
+		if err == nil {
+			err = a.sourceFailed(ctx, v.Actor.Source, now)
+		}
+		if err == nil {
+			err = a.refusedPasskey(ctx, v.Actor, audit.LoginPasskey, customerID, object, cause)
+		}
+		return Session{}, Cookie{}, err
 	}
 	claim, err := passkey.ReadClaim(response)
 	if err != nil {
@@ -410,7 +420,8 @@ func (a *Authority) RemovePasskey(ctx context.Context, s Session, id, errand str
 		if err := store.Must(d.Queries.RemovePasskey(ctx, db.RemovePasskeyParams{ID: id, Owner: s.Customer, EndedAt: store.Micros(d.now)})); err != nil {
 			return err
 		}
-		return d.tellObject(ctx, s.Customer, "passkey_removed", id, map[string]string{"passkey": p.Name})
+		// Whoever is inside by the passkey that is removed, because the device was lost, is out with it.
+		return errors.Join(d.endOthers(ctx, s.Customer, s.hash, s.Chain), d.tellObject(ctx, s.Customer, "passkey_removed", id, map[string]string{"passkey": p.Name}))
 	})
 	if err == nil {
 		a.tellErrand(ctx, errand)

@@ -112,7 +112,7 @@ func (a *Authority) changePasswords(ctx context.Context, s Session, f func(conte
 		if cookie, err = d.replaceSession(ctx, s, s); err != nil {
 			return err
 		}
-		if err := d.endOthers(ctx, s.Customer, cookie, s.Chain); err != nil {
+		if err := d.endOthers(ctx, s.Customer, hashCookie(cookie.Session), s.Chain); err != nil {
 			return err
 		}
 		return d.tellAll(ctx, s.Customer, "password_changed", nil)

@@ -346,7 +346,7 @@ func (a *Authority) LoginOTP(ctx context.Context, v Visit, s Session, code strin
 			return err
 		}
 		next := s
-		next.Full, next.AMR = true, []string{"pwd", "otp"}
+		next.Full, next.AMR = true, withOTP(s.AMR)
 		var err error
 		if cookie, err = d.replaceSession(ctx, s, next); err != nil {
 			return err
@@ -361,6 +361,14 @@ func (a *Authority) LoginOTP(ctx context.Context, v Visit, s Session, code strin
 	return s, cookie, err
 }
 
+// withOTP adds a code to what was shown before.
+func withOTP(amr []string) []string {
+	if slices.Contains(amr, "otp") {
+		return amr
+	}
+	return append(slices.Clone(amr), "otp")
+}
+
 // Logout ends a session. Ending one that is over already is no error.
 func (a *Authority) Logout(ctx context.Context, s Session) error {
 	return a.do(ctx, s.Actor(), audit.Logout, func(ctx context.Context, d *deed) error {
@@ -373,9 +381,9 @@ func (a *Authority) Logout(ctx context.Context, s Session) error {
 	})
 }
 
-// endOthers ends every session of the customer but the one of the cookie, and tells the bank of each login that ended with them.
-func (d *deed) endOthers(ctx context.Context, customerID string, keep Cookie, chain string) error {
-	ended, err := d.EndOtherSessions(ctx, db.EndOtherSessionsParams{Customer: customerID, Hash: hashCookie(keep.Session), EndedAt: store.Micros(d.now)})
+// endOthers ends every session of the customer but the one whose cookie has the hash, and tells the bank of each login that ended with them.
+func (d *deed) endOthers(ctx context.Context, customerID string, keep []byte, chain string) error {
+	ended, err := d.EndOtherSessions(ctx, db.EndOtherSessionsParams{Customer: customerID, Hash: keep, EndedAt: store.Micros(d.now)})
 	if err != nil {
 		return err
 	}

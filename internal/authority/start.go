@@ -70,11 +70,11 @@ func (a *Authority) StartToken(ctx context.Context, s Session, code string) (Coo
 			return err
 		}
 		next := s
-		next.AMR = []string{"pwd", "otp"}
+		next.AMR = withOTP(s.AMR)
 		if cookie, err = d.replaceSession(ctx, s, next); err != nil {
 			return err
 		}
-		if err := d.endOthers(ctx, s.Customer, cookie, s.Chain); err != nil {
+		if err := d.endOthers(ctx, s.Customer, hashCookie(cookie.Session), s.Chain); err != nil {
 			return err
 		}
 		// A lock on codes belongs to the token that earned it, not to the next one.
@@ -144,6 +144,8 @@ type TokenStatus struct {
 	Expires  time.Time
 	Now      time.Time
 	Contract signing.Contract
+	// Verifiers are the passkey by which its user confirms her approvals, and one that waits to take its place.
+	Verifiers []Verifier
 }
 
 // ReadToken tells a token that has proved itself what became of it (docs/protocol.md, Requests of a registered token).
@@ -157,5 +159,6 @@ func (a *Authority) ReadToken(ctx context.Context, p Proof) (TokenStatus, error)
 		return TokenStatus{}, err
 	}
 	t := store.Token(row)
-	return TokenStatus{State: t.ShownState(now), Expires: t.Expires, Now: now, Contract: a.contract(c)}, nil
+	have, err := a.verifiersOf(ctx, row, now)
+	return TokenStatus{State: t.ShownState(now), Expires: t.Expires, Now: now, Contract: a.contract(c), Verifiers: have}, err
 }

@@ -84,6 +84,9 @@ const (
 	PasskeyRename   Action = "passkey.rename"
 	PasskeyRemove   Action = "passkey.remove"
 	PasskeyHold     Action = "passkey.hold"
+	VerifierSet     Action = "verifier.set" // by what a token's user confirms her approvals
+	VerifierRemove  Action = "verifier.remove"
+	VerifierHold    Action = "verifier.hold"
 	ServiceStop     Action = "service.stop" // by the reader of a notice: that was not me
 	ServiceRestart  Action = "service.restart"
 
@@ -103,7 +106,7 @@ const (
 // Actions is every action, in the order in which they come up.
 var Actions = []Action{LoginPassword, LoginOTP, Logout, SessionEnd, PasswordChange, PasswordRehash, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest, AddressCorrect, AddressBounce, TokenRegister, TokenStart, TokenStop, TokenLock, TokenExpire, OTPVerify, EnrolmentExpire, EnrolmentBurn, CustomerImport, ClientCreate, FenceRaise, AccessGrant, AccessRedeem, AccessEnd, KeyMake,
 	TransactionAuthAdd, TransactionCreate, TransactionDecide, TransactionOffline, TransactionCancel, TransactionConsume, TransactionExpire, TransactionLapse, TransactionAlarm, TransfersStop, TransfersResume, PushChange, TemplatesUse, IssuerKeyUse,
-	LoginPasskey, ErrandAsk, ErrandProve, ErrandCancel, PasskeyRegister, PasskeyRename, PasskeyRemove, PasskeyHold, ServiceStop, ServiceRestart,
+	LoginPasskey, ErrandAsk, ErrandProve, ErrandCancel, PasskeyRegister, PasskeyRename, PasskeyRemove, PasskeyHold, VerifierSet, VerifierRemove, VerifierHold, ServiceStop, ServiceRestart,
 	StaffInvite, StaffRegister, StaffConfirm, StaffBurn, StaffLapse, StaffSuspend, StaffResume, StaffRemove, StaffLogin, StaffLogout, StaffSessionEnd}
 
 // Outcome of an act.
@@ -134,11 +137,11 @@ var may = map[ActorKind][]Action{
 	Customer: {LoginOTP, Logout, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest,
 		AddressCorrect, TokenStart, TokenStop, AccessGrant, AccessEnd, TransactionAuthAdd,
 		ErrandAsk, ErrandProve, ErrandCancel, PasskeyRegister, PasskeyRename, PasskeyRemove},
-	Token:    {TransactionDecide, PushChange},
+	Token:    {TransactionDecide, PushChange, VerifierSet, VerifierRemove},
 	Bank:     {OTPVerify, AccessRedeem, AccessEnd, TransactionCreate, TransactionOffline, TransactionCancel, TransactionConsume},
 	Operator: {CustomerImport, ClientCreate, FenceRaise, TransfersResume, ServiceRestart, StaffInvite, StaffConfirm, StaffSuspend, StaffResume, StaffRemove},
 	Clock:    {EnrolmentExpire, TokenExpire, TransactionExpire, TransactionLapse, StaffLapse},
-	Server:   {PasswordRehash, TokenLock, EnrolmentBurn, AddressBounce, KeyMake, TransactionCreate, TransactionCancel, TransactionConsume, TransactionAlarm, TransfersStop, TemplatesUse, IssuerKeyUse, PasskeyHold, StaffBurn},
+	Server:   {PasswordRehash, TokenLock, EnrolmentBurn, AddressBounce, KeyMake, TransactionCreate, TransactionCancel, TransactionConsume, TransactionAlarm, TransfersStop, TemplatesUse, IssuerKeyUse, PasskeyHold, VerifierHold, StaffBurn},
 	Staff:    {StaffLogout, StaffSessionEnd},
 }
 

@@ -68,6 +68,7 @@ const (
 	DecisionRefused        Kind = "decision-refused"         // A signature or hash of a decision does not hold.
 	OfflineWrong           Kind = "offline-wrong"            // Values: tries_left.
 	OfflineBlocked         Kind = "offline-blocked"          // Three wrong codes for this transaction, or ten in a day.
+	OfflineUnfit           Kind = "offline-unfit"            // Its template asks for more than a code can prove.
 	IdempotencyConflict    Kind = "idempotency-conflict"     // The same key with another request.
 
 	PasskeyRefused   Kind = "passkey-refused"   // It does not hold, or is nobody's: a stranger is not told which.
@@ -95,7 +96,7 @@ func Kinds() []Kind {
 		TokenNone, TokenInUse, ProofRefused, EnrolmentOpen, EnrolmentNone, WaitingTime, DownloadsUsedUp, RegistrationRefused, RegistrationBurnt,
 		StartRefused, StartBurnt, AddressRefused, MailTooSoon, TransactionNone, TransactionPending, TransactionDecided, TransactionExpired, TransactionCancelled,
 		TransactionNotApproved, TransactionConsumed, TransactionLapsed, TransactionAuthOff, TransfersStopped, FieldsRefused, PermitMismatch, DecisionRefused,
-		OfflineWrong, OfflineBlocked, IdempotencyConflict, PasskeyRefused, PasskeyResting, PasskeyHeld, PasskeysUsedUp, ApprovalNeeded, CodeRefused, CodeBurnt,
+		OfflineWrong, OfflineBlocked, OfflineUnfit, IdempotencyConflict, PasskeyRefused, PasskeyResting, PasskeyHeld, PasskeysUsedUp, ApprovalNeeded, CodeRefused, CodeBurnt,
 		ObjectionRefused, PasskeyCopyable, StaffLinkRefused, StaffUnconfirmed, StaffSuspended, StaffWordWrong, StaffWordBurnt, StaffSecondPerson}))
 }
 

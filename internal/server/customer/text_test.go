@@ -154,11 +154,11 @@ func TestEveryTextUsed(t *testing.T) {
 func TestEveryAct(t *testing.T) {
 	x := texts(t)
 	alone := []audit.Action{audit.AddressBounce, audit.TokenLock, audit.TokenExpire, audit.EnrolmentExpire, audit.EnrolmentBurn, audit.TransactionExpire, audit.TransfersStop,
-		audit.TransfersResume, audit.PasskeyHold, audit.ServiceRestart} // she asks for none of these
+		audit.TransfersResume, audit.PasskeyHold, audit.VerifierHold, audit.ServiceRestart} // she asks for none of these
 	var want []string
 	for _, a := range []audit.Action{audit.LoginPassword, audit.LoginOTP, audit.Logout, audit.SessionEnd, audit.PasswordChange, audit.TokenApply, audit.TokenCancel, audit.NumberResend,
 		audit.AddressTest, audit.AddressCorrect, audit.TokenRegister, audit.TokenStart, audit.TokenStop, audit.TransactionAuthAdd, audit.TransactionDecide, audit.TransactionOffline,
-		audit.PushChange, audit.LoginPasskey, audit.ErrandAsk, audit.ErrandProve, audit.PasskeyRegister, audit.PasskeyRename, audit.PasskeyRemove, audit.ServiceStop} {
+		audit.PushChange, audit.LoginPasskey, audit.ErrandAsk, audit.ErrandProve, audit.PasskeyRegister, audit.PasskeyRename, audit.PasskeyRemove, audit.VerifierSet, audit.VerifierRemove, audit.ServiceStop} {
 		want = append(want, "act."+string(a)+".done", "act."+string(a)+".refused")
 	}
 	for _, a := range alone {
@@ -183,7 +183,7 @@ func TestMails(t *testing.T) {
 	values := map[string]string{"number": "1234 5678", "app": bank.TokenOrigin, "device": "Windows / Edge", "time": "2026-10-05T05:24:00Z", "expires": "2026-10-06T05:24:00Z", "phone_number": bank.Phone, "phone": "iPhone / Safari",
 		"place": "192.0.2.*", "passkey": "iPhone", "usable": "2026-10-06T05:24:00Z", "objection": "2345-6789-ABCD-EFGH", "objection_link": bank.LoginOrigin + "/not-me#23456789ABCDEFGH"}
 	for _, topic := range []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "password_changed", "transaction_auth_added", "transaction_reported", "transfers_resumed",
-		"login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_held", "service_stopped", "service_restarted"} {
+		"login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_held", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held", "service_stopped", "service_restarted"} {
 		subject, body, err := compose(topic, values)
 		if err != nil {
 			t.Fatal(err)
@@ -208,7 +208,7 @@ func TestMails(t *testing.T) {
 			}
 		}
 		// A notice of something that she can object to leads to the page that stops her service and asks for no password. No other leads to the log-in host.
-		objection := slices.Contains([]string{"login_new_device", "passkey_registered", "passkey_resting", "passkey_removed"}, topic)
+		objection := slices.Contains([]string{"login_new_device", "passkey_registered", "passkey_resting", "passkey_removed", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held"}, topic)
 		rest := strings.NewReplacer(values["objection_link"], "", bank.LoginOrigin+"/not-me", "").Replace(body)
 		if objection != (rest != body) || objection != strings.Contains(body, values["objection"]) {
 			t.Errorf("%s: a way to object %v\n%s", topic, !objection, body)

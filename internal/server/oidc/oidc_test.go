@@ -13,6 +13,8 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
+	"github.com/inkan-auth/inkan/internal/testkit"
 )
 
 // TestLogin goes the whole way with both kinds of client and holds the ID token to what happened.
@@ -41,6 +43,37 @@ func TestLogin(t *testing.T) {
 			}
 			if b.logins != 1 {
 				t.Errorf("after client %d the login page was seen %d times; the session should serve the second", i, b.logins)
+			}
+		}
+	})
+}
+
+// TestPasskeyIsToldAsWhatItWas: the bank reads whether it was phishing-resistant, that the user was verified, and whether the key can be copied.
+func TestPasskeyIsToldAsWhatItWas(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		inside := w.LogIn(w.login, authority.PC)
+		phone := inside.Enrol()
+		for keep, flags := range map[string]byte{"hwk": 0, "swk": testkit.BackupEligible | testkit.BackedUp} {
+			device := testkit.NewAuthenticator()
+			device.Flags |= flags
+			e, err := w.Ask(t.Context(), inside.Session, authority.AddPasskey, "")
+			check(t, err)
+			inside.Approve(e, phone, transaction.Yes)
+			options, err := w.PasskeyOptions(t.Context(), inside.Session, e.ID)
+			check(t, err)
+			_, err = w.AddPasskey(t.Context(), inside.Session, e.ID, keep, device.Create(options, w.Bank.LoginOrigin))
+			check(t, err)
+			w.passkey = device
+			p := w.party("bank")
+			token, err := p.redeem(p.code(w.browser()))
+			check(t, err)
+			var c struct {
+				ACR string
+				AMR []string
+			}
+			check(t, p.idToken(token).Claims(&c))
+			if c.ACR != "phr" || !slices.Equal(c.AMR, []string{"pop", "user", keep}) {
+				t.Errorf("the bank is told %+v of a passkey with %s", c, keep)
 			}
 		}
 	})

@@ -29,11 +29,12 @@ import (
 // world is a login host with one customer and two clients: "bank" with a secret and "portal" with a key.
 type world struct {
 	*testkit.World
-	t      *testing.T
-	host   *httptest.Server
-	login  string // her login ID
-	secret string
-	key    *ecdsa.PrivateKey
+	t       *testing.T
+	host    *httptest.Server
+	login   string // her login ID
+	secret  string
+	key     *ecdsa.PrivateKey
+	passkey *testkit.Authenticator // with which the customer logs in instead of her password; nil: she does not
 }
 
 const (
@@ -87,6 +88,13 @@ func newWorld(t *testing.T, k *testkit.World) *world {
 // logIn stands for the customer's pages: it logs her in and goes on to where they were told to.
 func (w *world) logIn(rw http.ResponseWriter, r *http.Request) {
 	_, cookie, err := w.Login(r.Context(), testkit.Visit(authority.PC), w.login, []byte(testkit.Login))
+	if w.passkey != nil {
+		var options []byte
+		options, err = w.PasskeyLogin(r.Context(), "form")
+		if err == nil {
+			_, cookie, err = w.LoginPasskey(r.Context(), testkit.Visit(authority.PC), "form", w.passkey.Get(options, w.Bank.LoginOrigin))
+		}
+	}
 	if err != nil {
 		http.Error(rw, err.Error(), http.StatusForbidden)
 		return

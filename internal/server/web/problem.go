@@ -64,6 +64,7 @@ var statuses = map[problem.Kind]int{
 	problem.DecisionRefused:        http.StatusForbidden,
 	problem.OfflineWrong:           http.StatusForbidden,
 	problem.OfflineBlocked:         http.StatusForbidden,
+	problem.OfflineUnfit:           http.StatusForbidden,
 	problem.IdempotencyConflict:    http.StatusConflict,
 	problem.PasskeyRefused:         http.StatusForbidden,
 	problem.PasskeyResting:         http.StatusForbidden,

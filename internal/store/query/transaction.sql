@@ -69,10 +69,11 @@ UPDATE txn SET decision = $3, language = $4, grade = 'A', changed_at = $5
 WHERE txn.id = $1 AND txn.token = $2 AND txn.grade = 'B' AND txn.decision = '' AND txn.state IN ('approved', 'consumed', 'lapsed');
 
 -- name: ConsumeTxn :execrows
+-- What a customer decides about her own authenticators goes on after a report: it is no transfer, and the token to be stopped may be why she reported.
 UPDATE txn SET state = 'consumed', request = $2, permit = $3, ended_at = CAST(sqlc.arg(now) AS BIGINT), changed_at = CAST(sqlc.arg(now) AS BIGINT)
 WHERE txn.id = $1 AND txn.state = 'approved' AND txn.approved_until > CAST(sqlc.arg(now) AS BIGINT)
   AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
-  AND EXISTS (SELECT 1 FROM customer c WHERE c.id = txn.customer AND c.state = 'active' AND c.transfers_stopped_at = 0);
+  AND EXISTS (SELECT 1 FROM customer c WHERE c.id = txn.customer AND c.state = 'active' AND (c.transfers_stopped_at = 0 OR txn.client = 'inkan:login'));
 
 -- name: EndTxn :execrows
 UPDATE txn SET state = $2, ended_at = $3, changed_at = $3 WHERE id = $1 AND state = $4;
