@@ -53,6 +53,8 @@ const usage = `inkan-token is a token on the command line.
 Options of all of them: -file FILE (default: inkan-token/tokens.json in your configuration directory)
                         -passphrase-file FILE (keeps the file encrypted)
                         -lang ja|en (how a transaction is shown)   -reason wrong_amount|wrong_payee|not_me|told_by_phone|other
+
+It has no fingerprint, face or screen lock to ask for: what the bank wants confirmed so can be rejected and reported here, and approved only in the token app.
 `
 
 var errUsage = errors.New("usage")

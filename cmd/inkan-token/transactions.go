@@ -172,6 +172,9 @@ func decide(answer transaction.Answer) func(context.Context, *call) error {
 				return fmt.Errorf("%s is %s; nothing was sent", id, p.State)
 			}
 			fmt.Fprintln(c.stdout, indent(w.bundle.Render(w.document, c.lang)))
+			if err := w.approvable(answer); err != nil {
+				return err
+			}
 			decision, err := c.sign(t, w, answer)
 			if err != nil {
 				return err
@@ -180,6 +183,14 @@ func decide(answer transaction.Answer) func(context.Context, *call) error {
 		}
 		return fmt.Errorf("%s does not wait for you: inkan-token transactions shows what does", id)
 	}
+}
+
+// approvable says why this token cannot approve what the bank wants confirmed by the customer herself: it has nothing to ask her with.
+func (w waiting) approvable(answer transaction.Answer) error {
+	if t, _ := w.bundle.Template(w.document.Template); answer == transaction.Yes && !transaction.NoVerification.Covers(t.Verification) {
+		return errors.New("this has to be confirmed with fingerprint, face or screen lock, and inkan-token has none of them: it cannot be approved here, only rejected or reported; nothing was sent")
+	}
+	return nil
 }
 
 // sign makes a decision and keeps it before anything is sent.
@@ -287,6 +298,9 @@ func offline(_ context.Context, c *call) error {
 		return errNotTheBank
 	}
 	fmt.Fprintln(c.stdout, indent(w.bundle.Render(w.document, c.lang)))
+	if err := w.approvable(transaction.Yes); err != nil {
+		return err
+	}
 	if _, err := c.sign(t, w, transaction.Yes); err != nil {
 		return err
 	}

@@ -35,7 +35,8 @@ func TestWhatIsTold(t *testing.T) {
 		return code, out.String() + errs.String()
 	}
 	for name, words := range map[string][]string{
-		"good-grade-a":      {"  | 金額: 250,000円", "  | 口座番号: 7654321", "approved", "2026-11-22T01:02:43Z", "grade          A", "by scanning", "request order-1", root, "Compare the root"},
+		"good-grade-a":      {"  | 金額: 250,000円", "  | 口座番号: 7654321", "approved", "2026-11-22T01:02:43Z", "grade          A", "verified       none", "by scanning", "request order-1", root, "Compare the root"},
+		"good-confirmed":    {"verified       webauthn", "confirmed with fingerprint, face or screen lock", "registered on 2026-11-22T00:02:03Z"},
 		"good-grade-b":      {"offline code", "grade          B", "could have computed itself"},
 		"good-rejected":     {"rejected (wrong_payee)"},
 		"good-not-answered": {"not of an answer"},

@@ -243,9 +243,7 @@ func (l *transfers) approvals(ctx context.Context, n, count int) (sample, error)
 			}
 			decisions[i] = append(decisions[i], d)
 		}
-		p.phone.close() // the server does not wait long for the first request of a connection
-		p.phone, err = l.dial(ctx)
-		return err
+		return nil
 	})
 	if err != nil {
 		return sample{}, err
@@ -255,7 +253,12 @@ func (l *transfers) approvals(ctx context.Context, n, count int) (sample, error)
 	seen := make([][]span, n)
 	var next atomic.Int64
 	used := processorTime()
-	err = everybody(all, func(i int, p *payer) error {
+	err = everybody(all, func(i int, p *payer) (err error) {
+		p.phone.close() // the server does not wait long for the first request of a connection
+		if p.phone, err = l.dial(ctx); err != nil {
+			p.phone = p.bank
+			return err
+		}
 		for {
 			at := int(next.Add(1) - 1)
 			if at >= len(todo) {

@@ -303,6 +303,9 @@ func TestEveryFormDoesWhatItIsFor(t *testing.T) {
 		if path == "/token/stop" { // one thing is asked at a time: what the removal asks for is withdrawn first
 			fine(t, s.CancelErrand(t.Context(), s.inUse.Session, s.text("SELECT id FROM errand WHERE customer = ? ORDER BY created_at DESC, id DESC LIMIT 1", s.inUse.Customer)))
 		}
+		if path == "/security/session" { // that of owing has just gone on to another one
+			deeds[path] = form(path, s.inUse, "session", s.LogIn("hanako03", authority.PC).ID)
+		}
 		if path == "/password" || path == "/security/transaction-authentication" { // the code that stands in all three forms is good once
 			s.Clock.Move(time.Minute)
 			deeds[path] = s.deeds()[path]

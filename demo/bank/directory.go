@@ -69,6 +69,20 @@ type payee struct {
 // account is the payee's name in the ledger if the account is here.
 func (p payee) account() string { return p.Branch + "-" + p.Type + "-" + p.Number }
 
+// fields is the payee in the words of the transaction API.
+func (p payee) fields() map[string]string {
+	bank, _ := findBank(p.Bank)
+	branch, _ := bank.branch(p.Branch)
+	return map[string]string{"payee.bank": bank.Name, "payee.bank_code": bank.Code, "payee.branch": branch.Name, "payee.branch_code": branch.Code,
+		"payee.type": p.Type, "payee.account": p.Number, "payee.name": p.Name}
+}
+
+// sameAccount says whether both are one account, whatever its holder was called when it was asked for.
+func (p payee) sameAccount(q payee) bool {
+	p.Name = q.Name
+	return p == q
+}
+
 var (
 	familyKana  = []string{"アオキ", "イシダ", "ウエノ", "オガワ", "カワムラ", "キノシタ", "クボタ", "コバヤシ", "サカモト", "シミズ", "タナベ", "ツチヤ", "ナカガワ", "ニシムラ", "ハラダ", "フジモト", "マツイ", "ミヤザワ", "モリタ", "ヨシオカ"}
 	givenKana   = []string{"アキラ", "イズミ", "カオリ", "ケンジ", "サトコ", "シゲル", "タカシ", "チエコ", "ナオキ", "ノリコ", "ハルカ", "ヒロシ", "マコト", "ミドリ", "ユウコ", "ヨシオ"}

@@ -12,11 +12,9 @@ import (
 )
 
 const (
-	transferTemplate = "transfer"
-	currency         = "JPY"
-	dailyLimit       = 1_000_000
-	otherFee         = 165
-	waitFor          = 25 * time.Second
+	currency = "JPY"
+	otherFee = 165
+	waitFor  = 25 * time.Second
 
 	// A step goes on although the customer's browser has gone, but not longer than a web server lets an answer take.
 	stepLimit   = 20 * time.Second
@@ -68,7 +66,7 @@ func (b *bank) ask(ctx context.Context, o *order) error {
 	}) {
 		return errNotNow
 	}
-	t, err := b.api.CreateTransaction(ctx, o.status().Key, client.NewTransaction{Customer: o.owner, Template: transferTemplate, Currency: currency, Fields: o.fields(b.ja)})
+	t, err := b.api.CreateTransaction(ctx, o.status().Key, client.NewTransaction{Customer: o.owner, Template: string(o.deed.kind()), Currency: currency, Fields: o.deed.fields(b.ja)})
 	var no *client.Problem
 	switch {
 	case err == nil:
@@ -88,26 +86,20 @@ func (b *bank) ask(ctx context.Context, o *order) error {
 	return err
 }
 
-// hindrance says why the order cannot be made as it stands.
+// hindrance says why the order cannot be carried out as it stands.
 func (b *bank) hindrance(o *order) string {
-	balance, held := b.ledger.balance(o.from.ID())
-	switch {
-	case b.cfg.Now().Sub(o.made) > draftLife || o.date < b.today():
+	if b.cfg.Now().Sub(o.made) > draftLife {
 		return "why_old"
-	case o.amount > b.ledger.left(o.limitDay(b.today()), dailyLimit):
-		return "why_limit"
-	case o.amount+o.fee > balance-held:
-		return "why_short"
 	}
-	return ""
+	return o.deed.hindrance(b, o)
 }
 
-// execute carries an approved order out, once. The steps are: keep the money free (one conditional step in the ledger), get the permit (given once, to this
-// order's id), post (once by this order's id). Each can be repeated, so whatever was cut off is completed by doing it all again.
+// execute carries an approved order out, once. The steps are: decide that it may still be done (for a transfer: keep the money free, one conditional step in the
+// ledger), get the permit (given once, to this order's id), do it (once by this order's id). Each can be repeated, so whatever was cut off is completed by doing it
+// all again.
 func (b *bank) execute(ctx context.Context, o *order) error {
 	o.step.Lock()
 	defer o.step.Unlock()
-	today := b.today()
 	if s := o.status().State; s == done || s == booked {
 		return nil
 	}
@@ -118,37 +110,41 @@ func (b *bank) execute(ctx context.Context, o *order) error {
 	}) {
 		return errNotNow
 	}
-	switch err := b.ledger.hold(o.id, o.hold(today), dailyLimit); {
-	case errors.Is(err, errShort):
-		o.end([]state{executing}, failed, "why_short", b.cfg.Now())
-		return nil
-	case errors.Is(err, errLimit):
-		o.end([]state{executing}, failed, "why_limit", b.cfg.Now())
-		return nil
-	case err != nil && !errors.Is(err, errOther): // The other is our own hold of yesterday.
+	switch why, err := o.deed.secure(b, o); {
+	case err != nil:
 		return err
+	case why != "":
+		o.end([]state{executing}, failed, why, b.cfg.Now())
+		return nil
 	}
 	permit, err := b.api.Consume(ctx, o.status().Tx.ID,
-		client.Execution{Request: o.id, Customer: o.owner, Template: transferTemplate, Currency: currency, Fields: o.fields(b.ja)})
+		client.Execution{Request: o.id, Customer: o.owner, Template: string(o.deed.kind()), Currency: currency, Fields: o.deed.fields(b.ja)})
 	if err != nil {
 		return b.notPermitted(ctx, o, err)
 	}
 	o.move([]state{executing}, func(s *status) { s.Permit, s.Tx = permit.JWS, permit.Transaction })
-	if o.date > today {
-		o.end([]state{executing}, booked, "", b.cfg.Now())
-		return nil
-	}
-	return b.post(o)
+	return b.perform(o)
 }
 
-// notPermitted puts down what it means that there is no permit. Only a refusal sets the money free: after a lost answer the permit may be ours.
+// perform does what an order is about whose permit is here.
+func (b *bank) perform(o *order) error {
+	to, why, err := o.deed.perform(b, o)
+	if err != nil {
+		b.cfg.Log.Error("bank: an order could not be carried out", "order", o.id, "err", err)
+		return err
+	}
+	o.end([]state{executing, booked}, to, why, b.cfg.Now())
+	return nil
+}
+
+// notPermitted puts down what it means that there is no permit. Only a refusal frees what was secured: after a lost answer the permit may be ours.
 func (b *bank) notPermitted(ctx context.Context, o *order, err error) error {
 	var no *client.Problem
 	if !errors.As(err, &no) {
 		o.move([]state{executing}, func(s *status) { s.Why = "why_no_answer" })
 		return err
 	}
-	b.ledger.release(o.id)
+	o.deed.free(b, o)
 	switch no.Kind {
 	case client.KindMismatch:
 		b.cfg.Log.Error("bank: an order is not what the customer approved", "order", o.id, "field", no.Text("field"))
@@ -171,26 +167,12 @@ func (b *bank) notPermitted(ctx context.Context, o *order, err error) error {
 	return err
 }
 
-// post books an order whose permit is here.
-func (b *bank) post(o *order) error {
-	postings := []posting{{o.from.ID(), -o.amount}, {o.credit, o.amount}}
-	if o.fee > 0 {
-		postings = append(postings, posting{o.from.ID(), -o.fee}, posting{feeAccount, o.fee})
-	}
-	if err := b.ledger.post(booking{request: o.id, at: b.cfg.Now(), text: o.to.Name, postings: postings}); err != nil {
-		b.cfg.Log.Error("bank: an order could not be posted", "order", o.id, "err", err)
-		return err
-	}
-	o.end([]state{executing, booked}, done, "", b.cfg.Now())
-	return nil
-}
-
-// settle posts the customer's orders whose day has come. A bank does this every morning; here it is enough to do it before anybody looks.
+// settle posts the customer's transfers whose day has come. A bank does this every morning; here it is enough to do it before anybody looks.
 func (b *bank) settle(owner string) {
 	today := b.today()
 	for _, o := range b.orders.of(owner) {
-		if o.date <= today && o.status().State == booked {
-			_ = b.post(o) // it is in the log, and the next look repeats it
+		if t, ok := o.deed.(transfer); ok && t.date <= today && o.status().State == booked {
+			_ = b.perform(o) // it is in the log, and the next look repeats it
 		}
 	}
 }
@@ -285,7 +267,7 @@ func (b *bank) confirmOffline(ctx context.Context, o *order, code string) error 
 }
 
 // follow waits for news of an order for as long as there can be any, whether or not anybody looks at the page: who approves in the app and closes the browser
-// has her transfer executed all the same.
+// has her order executed all the same.
 func (b *bank) follow(o *order) {
 	if !o.status().Live || !o.following.CompareAndSwap(false, true) {
 		return
@@ -313,6 +295,9 @@ func (b *bank) follow(o *order) {
 	}()
 }
 
+// atOnce says whether an approved order is executed by itself. Only a transfer may wait for the customer to come back and press a button.
+func (b *bank) atOnce(o *order) bool { return b.cfg.ExecuteAtOnce || o.deed.kind() != transferKind }
+
 var errNothingToFollow = errors.New("bank: nothing to follow")
 
 // advance takes the step that the order waits for, or waits for the customer's.
@@ -320,7 +305,7 @@ func (b *bank) advance(ctx context.Context, o *order, s status) error {
 	switch {
 	case s.State == asking:
 		return b.ask(ctx, o)
-	case s.State == executing, s.State == approved && b.cfg.ExecuteAtOnce && s.Why == "":
+	case s.State == executing, s.State == approved && b.atOnce(o) && s.Why == "":
 		return b.execute(ctx, o)
 	case s.State == waiting, s.State == approved:
 		t, err := b.api.WaitTransaction(ctx, s.Tx.ID, s.Tx.State, waitFor)

@@ -21,6 +21,8 @@ const (
 var (
 	errShort   = errors.New("ledger: the balance is too small")
 	errLimit   = errors.New("ledger: the limit of the day is reached")
+	errMoved   = errors.New("ledger: the limit is not what it was when its raising was approved")
+	errCeiling = errors.New("ledger: the limit cannot be so high")
 	errOther   = errors.New("ledger: this request has posted something else")
 	errUneven  = errors.New("ledger: the postings do not make a booking")
 	errUnknown = errors.New("ledger: there is no such account")
@@ -48,12 +50,21 @@ type line struct {
 	Balance int64
 }
 
+// What a customer can transfer in a day: as it is at first, and what it can be raised to.
+const (
+	firstLimit   = 1_000_000
+	limitCeiling = 5_000_000
+)
+
+// limitDay is a customer's day, whose transfers together stay within her limit.
+type limitDay struct{ owner, date string }
+
 // hold keeps money free for an order between the moment when it may be executed and the moment when it is posted, and counts it for the limit of its day.
 type hold struct {
 	account string
 	total   int64
 	counted int64
-	day     string // Customer and day whose limit it counts for.
+	day     limitDay
 }
 
 type book struct {
@@ -69,11 +80,14 @@ type ledger struct {
 	journal []booking
 	posted  map[string]int // Place in the journal by request id.
 	holds   map[string]hold
-	spent   map[string]int64 // Posted and held, by customer and day.
+	spent   map[limitDay]int64 // Posted and held.
+	limits  map[string]int64   // Daily limits by customer, where they are not the first one.
+	raised  map[string]bool    // Request ids that have raised a limit.
 }
 
 func newLedger() *ledger {
-	l := &ledger{books: make(map[string]*book), posted: make(map[string]int), holds: make(map[string]hold), spent: make(map[string]int64)}
+	l := &ledger{books: make(map[string]*book), posted: make(map[string]int), holds: make(map[string]hold),
+		spent: make(map[limitDay]int64), limits: make(map[string]int64), raised: make(map[string]bool)}
 	for _, own := range []string{openingAccount, clearingAccount, insideAccount, feeAccount} {
 		l.books[own] = new(book)
 	}
@@ -98,8 +112,8 @@ func (l *ledger) has(account string) bool {
 }
 
 // hold is asked for before the permit is: it is the one step that decides whether an order may still be executed. Repeated, it is the same hold; after the
-// posting it is nothing to do. Two orders that together are too much for the balance or the limit cannot both get theirs.
-func (l *ledger) hold(request string, h hold, limit int64) error {
+// posting it is nothing to do. Two orders that together are too much for the balance or the customer's limit cannot both get theirs.
+func (l *ledger) hold(request string, h hold) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, done := l.posted[request]; done {
@@ -115,7 +129,7 @@ func (l *ledger) hold(request string, h hold, limit int64) error {
 	switch {
 	case from == nil:
 		return errUnknown
-	case h.counted > limit-l.spent[h.day]:
+	case h.counted > l.limit(h.day.owner)-l.spent[h.day]:
 		return errLimit
 	case h.total > from.balance-l.held(h.account, ""):
 		return errShort
@@ -215,10 +229,52 @@ func (l *ledger) history(account string) []line {
 }
 
 // left is what remains of the limit of a customer's day.
-func (l *ledger) left(day string, limit int64) int64 {
+func (l *ledger) left(day limitDay) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return max(0, limit-l.spent[day])
+	return max(0, l.limit(day.owner)-l.spent[day])
+}
+
+// limit is what a customer can transfer in a day; under the lock.
+func (l *ledger) limit(owner string) int64 {
+	if n, ok := l.limits[owner]; ok {
+		return n
+	}
+	return firstLimit
+}
+
+// limitOf is what a customer can transfer in a day.
+func (l *ledger) limitOf(owner string) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.limit(owner)
+}
+
+// lower makes a customer's limit smaller, and says whether it did. It never makes it larger, whatever has changed it in the meantime.
+func (l *ledger) lower(owner string, to int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if to < 0 || to >= l.limit(owner) {
+		return false
+	}
+	l.limits[owner] = to
+	return true
+}
+
+// raise sets a limit to what the customer has approved, if it still is what she was shown as the limit before. The same request raises once.
+func (l *ledger) raise(request, owner string, before, after int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.raised[request]:
+		return nil
+	case after > limitCeiling:
+		return errCeiling
+	case l.limit(owner) != before:
+		return errMoved
+	}
+	l.raised[request], l.limits[owner] = true, after
+	return nil
 }
 
 // reconcile adds up the journal anew and says what does not agree with the balances.

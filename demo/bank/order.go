@@ -4,7 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,19 +41,12 @@ func (s state) over() bool {
 	return true
 }
 
-// order is a transfer as the customer entered it and the bank completed it. What is set when it is made never changes: everything that is shown, asked for,
-// consumed and posted is made from here and never from a form that comes later.
+// order is something that a customer wants done and that waits for her approval in the token app. Its deed and all that is set when it is made never change.
 type order struct {
-	id      string // Also the request id at the server and in the ledger, so that each executes it once.
+	id      string // Also the request id at the server and in the bank's books, so that each executes it once.
 	owner   string
 	receipt string // Number that the customer can quote.
-	from    account
-	to      payee
-	credit  string // Account in the ledger that receives the amount.
-	sender  string // The customer's name in kana, where the bank has it.
-	amount  int64
-	fee     int64
-	date    string // 2006-01-02, in Japan.
+	deed    deed
 	made    time.Time
 
 	step      sync.Mutex  // Held by whoever asks the server to do something with this order. It saves repeated calls; that nothing happens twice does not depend on it.
@@ -74,13 +67,12 @@ type status struct {
 	Other   string // Transaction that stands in the way.
 	Left    int    // Tries left for the offline code.
 	Ended   time.Time
-	Kept    bool // The payee was kept for the next time.
 	Version int  // Counts the changes that a screen shows.
 	Live    bool // Something is going on with the server, and the customer's screen may follow it.
 }
 
-func newOrder() *order {
-	return &order{id: "T" + rand.Text(), changed: make(chan struct{}), now: status{State: draft, Key: rand.Text(), Version: 1}}
+func newOrder(owner string, what deed, at time.Time) *order {
+	return &order{id: strings.ToUpper(string(what.kind()[:1])) + rand.Text(), owner: owner, deed: what, made: at, changed: make(chan struct{}), now: status{State: draft, Key: rand.Text(), Version: 1}}
 }
 
 // look gives the order as it is, and a channel that is closed when it is different.
@@ -106,7 +98,7 @@ func (o *order) move(from []state, change func(*status)) bool {
 	}
 	before := o.now
 	change(&o.now)
-	if s := o.now; s.State != before.State || s.Why != before.Why || s.Left != before.Left || s.Kept != before.Kept || s.Other != before.Other {
+	if s := o.now; s.State != before.State || s.Why != before.Why || s.Left != before.Left || s.Other != before.Other {
 		o.now.Version++
 		close(o.changed)
 		o.changed = make(chan struct{})
@@ -119,46 +111,24 @@ func (o *order) end(from []state, to state, why string, at time.Time) bool {
 	return o.move(from, func(s *status) { s.State, s.Why, s.Ended = to, why, at })
 }
 
-// fields is the order in the words of the transaction API. It is made anew each time, from what does not change.
-func (o *order) fields(ja map[string]string) map[string]string {
-	bank, _ := findBank(o.to.Bank)
-	branch, _ := bank.branch(o.to.Branch)
-	f := map[string]string{
-		"from.account": ja[o.from.BranchKey()] + " " + ja["type_"+o.from.Kind] + " " + o.from.Number,
-		"payee.bank":   bank.Name, "payee.bank_code": bank.Code, "payee.branch": branch.Name, "payee.branch_code": branch.Code,
-		"payee.type": o.to.Type, "payee.account": o.to.Number, "payee.name": o.to.Name,
-		"amount": strconv.FormatInt(o.amount, 10), "fee": strconv.FormatInt(o.fee, 10), "date": o.date,
-	}
-	if o.sender != "" {
-		f["sender.name"] = o.sender
-	}
-	return f
-}
-
-// limitDay is the day whose limit the order counts for: the day of execution.
-func (o *order) limitDay(today string) string { return o.owner + " " + max(o.date, today) }
-
-func (o *order) hold(today string) hold {
-	return hold{account: o.from.ID(), total: o.amount + o.fee, counted: o.amount, day: o.limitDay(today)}
-}
+// path is the address of the order's page.
+func (o *order) path() string { return pathOf[o.deed.kind()] + "/" + o.id }
 
 // orders are all orders of all customers. A bank keeps them in its database.
 type orders struct {
 	mu     sync.Mutex
-	all    map[string][]*order // By customer, the oldest first.
-	payees map[string][]payee
-	count  int
+	all   map[string][]*order // By customer, the oldest first.
+	count int
 }
 
 const (
 	draftLife  = 30 * time.Minute
 	maxDrafts  = 20 // Of one customer.
-	maxPayees  = 50
 	maxHistory = 500
 )
 
 func newOrders() *orders {
-	return &orders{all: make(map[string][]*order), payees: make(map[string][]payee)}
+	return &orders{all: make(map[string][]*order)}
 }
 
 // add takes a new order and drops drafts that nobody will come back to.
@@ -210,19 +180,4 @@ func (x *orders) drop(o *order) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.all[o.owner] = slices.DeleteFunc(x.all[o.owner], func(y *order) bool { return y == o })
-}
-
-// keep remembers a payee for the next time.
-func (x *orders) keep(owner string, p payee) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if mine := x.payees[owner]; !slices.Contains(mine, p) && len(mine) < maxPayees {
-		x.payees[owner] = append(mine, p)
-	}
-}
-
-func (x *orders) payeesOf(owner string) []payee {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return slices.Clone(x.payees[owner])
 }

@@ -350,7 +350,11 @@ func (a *Authority) CorrectAddress(ctx context.Context, s Session, confirm []byt
 			}
 			atOnce = old.State == customer.Bounced
 			if !atOnce {
-				if err := d.mail(ctx, old, "address_corrected", nil, d.now.Add(a.Policy.NoticeLife)); err != nil {
+				values, err := d.objection(ctx, c.ID, "address_corrected", old.ID, nil)
+				if err != nil {
+					return err
+				}
+				if err := d.mail(ctx, old, "address_corrected", values, d.now.Add(a.Policy.NoticeLife)); err != nil {
 					return err
 				}
 			}

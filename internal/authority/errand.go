@@ -216,6 +216,13 @@ func (a *Authority) AskByMail(ctx context.Context, s Session, act Act, login, co
 		if _, err := d.errandFields(ctx, s, act, ""); err != nil {
 			return err
 		}
+		now, err := d.CustomerByID(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		if until := store.Time(now.ReapplyAt); until.After(d.now) { // whoever has just put an address of his own on file reads no code there while the old one can still object
+			return problem.New(problem.WaitingTime, "until", until)
+		}
 		if err := d.notTooSoon(ctx, c.ID, "passkey_code"); err != nil {
 			return err
 		}

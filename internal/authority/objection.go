@@ -22,6 +22,15 @@ const objectionLength = 16
 // tellObject puts a notice for every address into the outbox, with a code by which its reader says, in one step and without any password, that it was not her (B-07). Each address gets
 // the same code; it stops the service once.
 func (d *deed) tellObject(ctx context.Context, customerID, topic, object string, values map[string]string) error {
+	all, err := d.objection(ctx, customerID, topic, object, values)
+	if err != nil {
+		return err
+	}
+	return d.tellAll(ctx, customerID, topic, all)
+}
+
+// objection makes the code of one notice, and adds it to what the notice says.
+func (d *deed) objection(ctx context.Context, customerID, topic, object string, values map[string]string) (map[string]string, error) {
 	letters := make([]byte, objectionLength)
 	for i, b := range d.a.random(objectionLength) {
 		letters[i] = objectionLetters[b&31]
@@ -30,13 +39,13 @@ func (d *deed) tellObject(ctx context.Context, customerID, topic, object string,
 	err := d.InsertObjection(ctx, db.InsertObjectionParams{Mac: d.a.objectionMAC(code), Customer: customerID, Topic: topic, Object: object, CreatedAt: store.Micros(d.now),
 		ExpiresAt: store.Micros(d.now.Add(d.a.Policy.NoticeLife))})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	all := map[string]string{"objection": code[:4] + "-" + code[4:8] + "-" + code[8:12] + "-" + code[12:], "objection_link": d.a.Bank.LoginOrigin + "/not-me#" + code}
 	for k, v := range values {
 		all[k] = v
 	}
-	return d.tellAll(ctx, customerID, topic, all)
+	return all, nil
 }
 
 func (a *Authority) objectionMAC(code string) []byte { return a.Keys.MAC("objection", []byte(code)) }
@@ -48,9 +57,6 @@ func (a *Authority) Object(ctx context.Context, by audit.Actor, code string) err
 	if err != nil {
 		return err
 	}
-	if err := a.sourceOpen(ctx, by.Source, now); err != nil {
-		return err
-	}
 	code = strings.Map(func(r rune) rune {
 		if !strings.ContainsRune(objectionLetters, r) {
 			return -1
@@ -59,7 +65,11 @@ func (a *Authority) Object(ctx context.Context, by audit.Actor, code string) err
 	}, strings.ToUpper(norm.NFKC.String(code)))
 	row, err := a.Store.Reader().ObjectionByMAC(ctx, db.ObjectionByMACParams{Mac: a.objectionMAC(code), ExpiresAt: store.Micros(now)})
 	if errors.Is(err, store.ErrNone) || len(code) != objectionLength {
-		return errors.Join(a.sourceFailed(ctx, by.Source, now), a.writeRefusal(ctx, &deed{a: a, now: now, by: by, action: audit.ServiceStop}, problem.New(problem.ObjectionRefused)))
+		source := "objection " + by.Source // a right code is taken from any network, whoever else has failed there; wrong ones are bounded, so that they fill no trail
+		if err := a.sourceOpen(ctx, source, now); err != nil {
+			return err
+		}
+		return errors.Join(a.sourceFailed(ctx, source, now), a.writeRefusal(ctx, &deed{a: a, now: now, by: by, action: audit.ServiceStop}, problem.New(problem.ObjectionRefused)))
 	}
 	if err != nil || row.UsedAt > 0 {
 		return err

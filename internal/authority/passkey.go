@@ -88,13 +88,14 @@ func (a *Authority) PasskeyLogin(ctx context.Context, binding string) ([]byte, e
 // LoginPasskey opens a session with a passkey: no login ID, no password, no code. To a stranger an unknown passkey and a wrong signature are one refusal; no failure counts against anybody,
 // so that nobody can be locked out by it.
 func (a *Authority) LoginPasskey(ctx context.Context, v Visit, binding string, response []byte) (Session, Cookie, error) {
+	source := "passkey " + v.Actor.Source // a count of its own: a passkey that fails keeps nobody from her password
 	refuse := func(customerID, object string, cause error) (Session, Cookie, error) {
 		now, err := a.moment()
 		if err == nil { // a network that has failed too often fills no trail any more; a passkey that holds is taken from it all the same
-			err = a.sourceOpen(ctx, v.Actor.Source, now)
+			err = a.sourceOpen(ctx, source, now)
 		}
 		if err == nil {
-			err = a.sourceFailed(ctx, v.Actor.Source, now)
+			err = a.sourceFailed(ctx, source, now)
 		}
 		if err == nil {
 			err = a.refusedPasskey(ctx, v.Actor, audit.LoginPasskey, customerID, object, cause)

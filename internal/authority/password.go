@@ -115,7 +115,7 @@ func (a *Authority) changePasswords(ctx context.Context, s Session, f func(conte
 		if err := d.endOthers(ctx, s.Customer, hashCookie(cookie.Session), s.Chain); err != nil {
 			return err
 		}
-		return d.tellAll(ctx, s.Customer, "password_changed", nil)
+		return d.tellObject(ctx, s.Customer, "password_changed", "", nil)
 	})
 	return cookie, err
 }

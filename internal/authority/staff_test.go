@@ -2,6 +2,7 @@ package authority_test
 
 import (
 	"context"
+	"encoding/base64"
 	"slices"
 	"strings"
 	"sync"
@@ -177,6 +178,15 @@ func TestARegistrationSentAgainIsTheSame(t *testing.T) {
 		}
 		_, _, err = w.RegisterStaff(ctx, testkit.DeskActor(), d.Code, d.Binding, testkit.NewAuthenticator().Create(options, testkit.StaffOrigin))
 		want(t, "another passkey under the same challenge", err, problem.PasskeyRefused)
+		// Somebody who knows the link and the passkey's name, but has not its key, would learn the word by a key of his own under that name.
+		forger, id := testkit.NewAuthenticator(), d.Key.Credentials[0].ID
+		forger.AuthData = func(b []byte) []byte { copy(b[55:], id); return b } // behind hash, flags, counter, model and length (section 6.5.2)
+		forger.Response = func(m map[string]any) {
+			m["id"] = base64.RawURLEncoding.EncodeToString(id)
+			m["rawId"] = m["id"]
+		}
+		_, _, err = w.RegisterStaff(ctx, testkit.DeskActor(), d.Code, d.Binding, forger.Create(options, testkit.StaffOrigin))
+		want(t, "another key under the passkey's name", err, problem.PasskeyRefused)
 		other := w.Invited(staff.Clerk)
 		_, _, err = w.RegisterStaff(ctx, testkit.DeskActor(), other.Code, d.Binding, response)
 		want(t, "the same under another link", err, problem.PasskeyRefused)

@@ -95,6 +95,9 @@ func (d *deed) endEnrolmentStarted(ctx context.Context, e enrolment.Enrolment) e
 // AskToStop begins the stop of the token in use, with the confirmation password; the token app has the last word. A code does not: whoever relays one from a look-alike page would be rid of
 // every code after it (B-06).
 func (a *Authority) AskToStop(ctx context.Context, s Session, confirm []byte) (Errand, error) {
+	if !s.Full { // who has not shown her code yet tries no confirmation passwords
+		return Errand{}, problem.New(problem.StepUp)
+	}
 	c, err := a.customer(ctx, s.Customer)
 	if err != nil {
 		return Errand{}, err

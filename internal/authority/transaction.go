@@ -633,8 +633,12 @@ func (a *Authority) Evidence(ctx context.Context, by audit.Actor, id string) (tr
 			kept[e.Kind] = e.Envelope
 		}
 	}
+	word, err := a.issuerWord(ctx, a.Store.Reader(), kept[offerEnvelope])
+	if err != nil {
+		return transaction.Evidence{}, err
+	}
 	e := transaction.Evidence{Version: "1", Offer: kept[offerEnvelope], Decision: kept[decisionEnvelope], Offline: kept[offlineEnvelope], Permit: kept[permitEnvelope],
-		IssuerKey: a.Keys.Issuer().Envelope, Templates: b.Envelope, DeviceKey: map[string]string{}}
+		IssuerKey: word, Templates: b.Envelope, DeviceKey: map[string]string{}}
 	if row.Token == "" {
 		return e, nil
 	}

@@ -73,6 +73,16 @@ func offline(t *testing.T, e transaction.Evidence) transaction.Evidence {
 	return e
 }
 
+// confirmed turns the sample into one that the customer confirmed with her fingerprint, face or screen lock.
+func confirmed(t *testing.T, e transaction.Evidence) transaction.Evidence {
+	t.Helper()
+	e.Decision = resign(t, signing.TypDecision, e.Decision, "device signing", func(o signing.Object) { o["verification"] = "webauthn" })
+	e.Assertion = assert(t, honest(e.Decision), vectorCredential, "verifier")
+	e.Verifier = verifierOf(t, key("device signing"), vectorTime.Add(-time.Hour))
+	e.Permit = resign(t, signing.TypPermit, e.Permit, "issuer", func(o signing.Object) { o["decision"] = signing.Hash(e.Decision) })
+	return e
+}
+
 // resign makes another payload under the key and header of an envelope: what somebody could do who has that key.
 func resign(t *testing.T, typ, envelope, by string, change func(o signing.Object)) string {
 	t.Helper()
@@ -99,11 +109,22 @@ func resign(t *testing.T, typ, envelope, by string, change func(o signing.Object
 // The samples of testdata/evidence: good ones and broken ones, each with the part that does not hold. cmd/inkan-verify reads them as well.
 func TestEvidenceSamples(t *testing.T) {
 	root := jwk(key("issuer root")).Thumbprint()
+	// claims changes what an authenticator says of the confirmed sample.
+	claims := func(change func(s *said)) func(e *transaction.Evidence) {
+		return func(e *transaction.Evidence) {
+			*e = confirmed(t, *e)
+			s := honest(e.Decision)
+			change(&s)
+			e.Assertion = assert(t, s, vectorCredential, "verifier")
+		}
+	}
 	samples := []struct {
 		name, part string
 		change     func(e *transaction.Evidence)
 	}{
 		{"good-grade-a", "", nil},
+		{"good-confirmed", "", func(e *transaction.Evidence) { *e = confirmed(t, *e) }},
+		{"good-confirmed-by-a-synced-passkey", "", claims(func(s *said) { s.flags |= 1<<3 | 1<<4 })},
 		{"good-grade-b", "", func(e *transaction.Evidence) { *e = offline(t, *e) }},
 		{"good-not-answered", "", func(e *transaction.Evidence) {
 			*e = transaction.Evidence{Version: "1", Offer: e.Offer, IssuerKey: e.IssuerKey, Templates: e.Templates, DeviceKey: map[string]string{}}
@@ -149,6 +170,47 @@ func TestEvidenceSamples(t *testing.T) {
 		{"broken-permit-for-a-rejection", "permit", func(e *transaction.Evidence) {
 			e.Decision = resign(t, signing.TypDecision, e.Decision, "device signing", func(o signing.Object) { o["answer"] = "reject" })
 		}},
+		{"broken-assertion-missing", "assertion", func(e *transaction.Evidence) {
+			*e = confirmed(t, *e)
+			e.Assertion = ""
+		}},
+		{"broken-assertion-over-another-decision", "assertion", claims(func(s *said) { s.Challenge = signing.Hash("another decision") })},
+		{"broken-assertion-on-another-origin", "assertion", claims(func(s *said) { s.Origin = "https://token.bank.example.evil.example" })},
+		{"broken-assertion-of-another-party", "assertion", claims(func(s *said) { s.party = "login.bank.example" })},
+		{"broken-assertion-user-not-verified", "assertion", claims(func(s *said) { s.flags = 1 })},
+		{"broken-assertion-user-not-present", "assertion", claims(func(s *said) { s.flags = 1 << 2 })},
+		{"broken-assertion-by-another-key", "assertion", func(e *transaction.Evidence) {
+			*e = confirmed(t, *e)
+			e.Assertion = assert(t, honest(e.Decision), vectorCredential, "other")
+		}},
+		{"broken-assertion-by-another-credential", "assertion", func(e *transaction.Evidence) {
+			*e = confirmed(t, *e)
+			e.Assertion = assert(t, honest(e.Decision), b64.EncodeToString([]byte("a credential of another phone...")), "verifier")
+		}},
+		{"broken-assertion-that-the-decision-does-not-speak-of", "assertion", func(e *transaction.Evidence) {
+			c := confirmed(t, *e)
+			e.Assertion, e.Verifier = assert(t, honest(e.Decision), vectorCredential, "verifier"), c.Verifier
+		}},
+		{"broken-verifier-missing", "verifier", func(e *transaction.Evidence) {
+			*e = confirmed(t, *e)
+			e.Verifier = ""
+		}},
+		{"broken-verifier-not-by-the-device", "verifier", func(e *transaction.Evidence) {
+			*e = confirmed(t, *e)
+			e.Verifier = verifierOf(t, key("issuer"), vectorTime)
+		}},
+		{"broken-verifier-of-another-token", "verifier", func(e *transaction.Evidence) {
+			*e = confirmed(t, *e)
+			word, err := signing.MakeVerifier(signing.Verifier{Token: "tok_01h455vb4pex5vsknk084sn02z", Credential: vectorCredential, Key: jwk(key("verifier")), Time: vectorTime}, sign(key("device signing")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Verifier = word
+		}},
+		{"broken-verifier-registered-afterwards", "verifier", func(e *transaction.Evidence) {
+			*e = confirmed(t, *e)
+			e.Verifier = verifierOf(t, key("device signing"), vectorTime.Add(48*time.Hour))
+		}},
 		{"broken-offline-for-another-document", "offline", func(e *transaction.Evidence) {
 			*e = offline(t, *e)
 			e.Offline = resign(t, signing.TypOffline, e.Offline, "issuer", func(o signing.Object) { o["document"] = signing.Hash("x") })
@@ -189,13 +251,13 @@ func TestEvidenceSamples(t *testing.T) {
 // Whichever byte of whichever part is altered, the evidence does not hold, and the verifier says a part.
 func TestEveryByteOfEvidenceCounts(t *testing.T) {
 	root := jwk(key("issuer root")).Thumbprint()
-	full := sample(t)
+	full := confirmed(t, sample(t))
 	b := offline(t, full)
 	full.Offline = b.Offline // both: approved offline, signed later; the permit is of grade A
 	if _, err := full.Verify(root); err != nil {
 		t.Fatal(err)
 	}
-	parts := map[string]*string{"offer": &full.Offer, "decision": &full.Decision, "offline": &full.Offline, "permit": &full.Permit, "certificate": &full.Certificate, "issuer_key": &full.IssuerKey, "templates": &full.Templates}
+	parts := map[string]*string{"offer": &full.Offer, "decision": &full.Decision, "assertion": &full.Assertion, "verifier": &full.Verifier, "offline": &full.Offline, "permit": &full.Permit, "certificate": &full.Certificate, "issuer_key": &full.IssuerKey, "templates": &full.Templates}
 	try := func(part string, at int) {
 		t.Helper()
 		_, err := full.Verify(root)
@@ -207,7 +269,7 @@ func TestEveryByteOfEvidenceCounts(t *testing.T) {
 	for part, p := range parts {
 		was := *p
 		step := 1 // every byte of the answer; of the others some hundred, because one signature covers all bytes alike
-		if part != "decision" {
+		if part != "decision" && part != "assertion" && part != "verifier" {
 			step = 1 + len(was)/150
 		}
 		for at := 0; at < len(was); at += step {

@@ -52,6 +52,11 @@ func TestMembersOfAnotherType(t *testing.T) {
 	registered, e := load[registrationVector](t, "registration")[0], offline(t, sample(t))
 	decision := sample(t).Decision
 	issuer, root := jwk(key("issuer")), jwk(key("issuer root"))
+	word := verifierOf(t, key("device signing"), vectorTime)
+	removal, err := signing.MakeVerifierRemoval(signing.Verifier{Token: vectorToken, Credential: vectorCredential, Time: vectorTime}, sign(key("device signing")))
+	if err != nil {
+		t.Fatal(err)
+	}
 	answer, err := signing.ParseAnswer(registered.Answer, issuer)
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +82,8 @@ func TestMembersOfAnotherType(t *testing.T) {
 		}},
 		{signing.TypDecision, "device signing", decision, func(s string) error { _, _, err := transaction.ParseDecision(s); return err }},
 		{signing.TypOffline, "issuer", e.Offline, func(s string) error { _, err := transaction.ParseOffline(s, issuer); return err }},
+		{signing.TypVerifier, "device signing", word, func(s string) error { _, _, err := signing.ParseVerifier(s); return err }},
+		{signing.TypVerifierRemoval, "device signing", removal, func(s string) error { _, _, err := signing.ParseVerifierRemoval(s); return err }},
 		{signing.TypPermit, "issuer", e.Permit, func(s string) error { _, err := transaction.ParsePermit(s, issuer); return err }},
 	}
 	var made []memberVector

@@ -2,6 +2,7 @@
 // the one with the keys: it is opened only when it is needed, and whatever happens to it never stands in the way of a password.
 
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
+import type { Verifier } from './desk-api.ts';
 import type { Answer } from './protocol/decision.ts';
 import type { Language } from './protocol/render.ts';
 import { hashOf } from './protocol/templates.ts';
@@ -25,6 +26,8 @@ export type Entry = {
   language: Language;
   /** The decision: the bytes that are sent until they are answered. */
   decision: string;
+  /** The customer's confirmation of the decision, sent with it; empty where none was asked for, and missing in what older versions of the app have stored. */
+  assertion?: string;
   counter: number;
   /** Answered where there was no network. */
   offline: boolean;
@@ -77,19 +80,22 @@ export async function unsent(): Promise<Entry[]> {
 export class AlreadyAnswered extends Error {}
 
 /** What is known of an answer before its place in the chain is. */
-export type Draft = Omit<Entry, 'decision' | 'counter' | 'state'>;
+export type Draft = Omit<Entry, 'decision' | 'assertion' | 'counter' | 'state'>;
+
+/** What was signed, and the customer's confirmation of it. */
+export type Signed = { decision: string; assertion: string };
 
 /**
- * Stores a decision before it is sent, and moves the chain on in the same write. Signing takes place between two writes, since a
- * write cannot wait for it; if another window decided something in between, the place is taken and it is signed anew.
+ * Stores a decision with its confirmation before they are sent, and moves the chain on in the same write. Signing takes place between two
+ * writes, since a write cannot wait for it; if another window decided something in between, the place is taken and it is signed anew.
  */
-export async function decide(draft: Draft, sign: (counter: number, previous: string) => Promise<string>): Promise<Entry> {
+export async function decide(draft: Draft, sign: (counter: number, previous: string) => Promise<Signed>): Promise<Entry> {
   const db = await database();
   for (let attempt = 0; attempt < 5; attempt++) {
     const before = await db.get('chains', draft.token);
     const counter = (before?.counter ?? 0) + 1;
-    const decision = await sign(counter, before?.previous ?? '');
-    const entry: Entry = { ...draft, decision, counter, state: 'waiting' };
+    const { decision, assertion } = await sign(counter, before?.previous ?? '');
+    const entry: Entry = { ...draft, decision, assertion, counter, state: 'waiting' };
     const next: Chain = { token: draft.token, counter, previous: await hashOf(decision) };
 
     const tx = db.transaction(['entries', 'chains'], 'readwrite');
@@ -132,11 +138,12 @@ export async function learn(token: string, ended: Ended[]): Promise<void> {
 
 /** Forgets a contract that was deleted from this phone. */
 export async function forget(token: string): Promise<void> {
-  const tx = (await database()).transaction(['entries', 'chains'], 'readwrite');
+  const tx = (await database()).transaction(['entries', 'chains', 'known'], 'readwrite');
   for (const key of await tx.objectStore('entries').getAllKeys()) {
     if (key[0] === token) await tx.objectStore('entries').delete(key);
   }
   await tx.objectStore('chains').delete(token);
+  await tx.objectStore('known').delete('verifiers:' + token);
   await tx.done;
 }
 
@@ -168,6 +175,15 @@ export async function issuerKey(issuer: string): Promise<string | undefined> {
 
 export async function keepIssuerKey(issuer: string, envelope: string): Promise<void> {
   await (await database()).put('known', envelope, 'issuer:' + issuer);
+}
+
+/** By what approvals of a token are confirmed, as the server said it last. */
+export async function verifiers(token: string): Promise<Verifier[]> {
+  return JSON.parse((await (await database()).get('known', 'verifiers:' + token)) ?? '[]') as Verifier[];
+}
+
+export async function keepVerifiers(token: string, list: Verifier[]): Promise<void> {
+  await (await database()).put('known', JSON.stringify(list), 'verifiers:' + token);
 }
 
 /** Under which endpoint the server knows how to wake a token; empty if it does not. */

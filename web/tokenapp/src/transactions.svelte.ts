@@ -16,6 +16,7 @@ import { pushing } from './push.svelte.ts';
 import * as store from './store.ts';
 import type { Contract } from './store.ts';
 import { listen, pauseAfter } from './stream.ts';
+import { verifying } from './verifier.svelte.ts';
 import { wallet } from './wallet.svelte.ts';
 
 /** A transaction that can be answered: checked, and whose it is. */
@@ -29,7 +30,7 @@ const ENDS: readonly string[] = ['approved', 'rejected', 'reported', 'expired', 
 /** Refusals of a decision that are an answer, and what they mean for it. */
 const REFUSALS: Record<string, State> = {
   'transaction-none': 'none', 'transaction-decided': 'decided', 'transaction-expired': 'expired', 'transaction-cancelled': 'cancelled',
-  'decision-refused': 'refused', 'token-none': 'token', 'token-expired': 'token', 'otp-locked': 'token',
+  'decision-refused': 'refused', 'passkey-held': 'refused', 'token-none': 'token', 'token-expired': 'token', 'otp-locked': 'token',
 };
 /** Without a stream nobody asks more often than this. */
 const POLL = 15_000;
@@ -179,6 +180,7 @@ class Transactions {
     const known = await ledger.lastBundle(contract.issuer).catch(() => '');
     const list = await api.transactions(contract, clock.now, known);
     pushing.key = list.push_key;
+    await verifying.learn(contract.token, list.verifiers);
     const offers: Asked[] = [];
     let doubt = false;
     const ended: Ended[] = [];
@@ -294,16 +296,26 @@ class Transactions {
     return { fault };
   }
 
-  /** Stores the customer's answer and begins to send it. What was shown is signed with it. */
+  /**
+   * Stores the customer's answer and begins to send it. What was shown is signed with it. An approval she confirms with her fingerprint, face
+   * or screen lock where she has registered it: without that nothing is stored, and a `NotConfirmed` says why.
+   */
   async decide(asked: Asked, language: Language, answer: Answer, reason: Reason): Promise<void> {
     const { contract, checked } = asked;
     const now = clock.now;
     if (!alive(checked.document, now)) return;
     const rendering = render(checked, language);
+    await verifying.load(contract.token);
+    const verifier = answer === 'approve' ? verifying.of(contract.token, now) : undefined;
+    const verification = verifier ? 'webauthn' : 'none';
     try {
       await ledger.decide(
         { token: contract.token, id: checked.document.id, offer: asked.offer, at: now, answer, language, offline: asked.offline },
-        (counter, previous) => makeDecision({ document: checked.document, rendering, language, answer, reason, now, counter, previous }, contract.token, contract.signingKey),
+        async (counter, previous) => {
+          const parts = { document: checked.document, rendering, language, answer, reason, now, counter, previous, verification } as const;
+          const decision = await makeDecision(parts, contract.token, contract.signingKey);
+          return { decision, assertion: verifier ? await verifying.confirm(verifier.credential, decision) : '' };
+        },
       );
     } catch (error) {
       // Another window was faster: its answer is the one that counts, and the screen shows it.
@@ -357,7 +369,7 @@ class Transactions {
   /** Sends one decision. It says whether there was an answer; without one the same bytes go again. */
   async #send(contract: Contract, entry: Entry): Promise<boolean> {
     try {
-      const state = await api.decide(contract, clock.now, entry.decision);
+      const state = await api.decide(contract, clock.now, entry.decision, entry.assertion ?? '');
       await ledger.settle(entry, ENDS.includes(state) ? (state as State) : 'decided');
       return true;
     } catch (error) {

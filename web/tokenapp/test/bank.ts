@@ -63,6 +63,7 @@ export class Bank {
   away = false;
   refuse: { kind: string; state?: string } | undefined;
   pushKey = '';
+  verifiers: unknown[] = [];
   #devices = new Map<string, PublicJwk>();
   #count = 0;
 
@@ -120,7 +121,7 @@ export class Bank {
       case 'GET /v1/transactions':
         return json({
           now: '2026-11-22T01:02:10Z', templates: url.searchParams.get('templates') === this.templatesHash ? '' : this.templates,
-          issuer_key: this.issuerKey, push_key: this.pushKey, pending: this.pending.map((offer) => ({ offer, state: 'pending' })), recent: this.recent,
+          issuer_key: this.issuerKey, push_key: this.pushKey, verifiers: this.verifiers, pending: this.pending.map((offer) => ({ offer, state: 'pending' })), recent: this.recent,
         });
       case 'POST /v1/decisions': {
         const { decision } = JSON.parse(body) as { decision: string };

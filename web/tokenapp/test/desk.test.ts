@@ -155,7 +155,7 @@ test('a transaction is answered once, whatever a second window or a second press
 
 test('two windows that decide at once take different places in the chain', async () => {
   const draft = (id: string) => ({ token: contract.token, id, offer: '', at: 0, answer: 'approve' as const, language: 'ja' as const, offline: false });
-  const sign = async (counter: number, previous: string): Promise<string> => `${counter} after ${previous}`;
+  const sign = async (counter: number, previous: string) => ({ decision: `${counter} after ${previous}`, assertion: '' });
   const made = await Promise.all(['a', 'b', 'c'].map((id) => ledger.decide(draft(id), sign)));
   made.sort((a, b) => a.counter - b.counter);
   expect(made.map((entry) => entry.counter)).toEqual([1, 2, 3]);
@@ -245,7 +245,7 @@ test('the history keeps what the server lists, and forgets with the contract', a
 });
 
 test('more than twenty ended transactions are kept, and an unsent answer is never dropped', async () => {
-  await ledger.decide({ token: contract.token, id: 'mine', offer: '', at: 0, answer: 'approve', language: 'ja', offline: true }, async () => 'decision');
+  await ledger.decide({ token: contract.token, id: 'mine', offer: '', at: 0, answer: 'approve', language: 'ja', offline: true }, async () => ({ decision: 'decision', assertion: '' }));
   await ledger.learn(contract.token, Array.from({ length: 60 }, (_, at) => ({ id: 'txn_' + at, offer: '', state: 'approved' as const, at: at + 1, language: 'ja' as const })));
   const kept = await ledger.entries();
   expect(kept.length).toBeGreaterThan(20);

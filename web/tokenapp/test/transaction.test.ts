@@ -60,7 +60,7 @@ test.each(transaction)('transaction: $note', async (vector) => {
   const language = said.language as Language;
   const parts = {
     document, language, rendering: render(checked, language), answer: said.answer as Answer, reason: said.reason as Reason,
-    now: time(said.time), counter: Number(said.counter), previous: said.previous, nonce: said.nonce,
+    now: time(said.time), counter: Number(said.counter), previous: said.previous, verification: 'none' as const, nonce: said.nonce,
   };
   const ours = await makeDecision(parts, vector.token, (await makeSigningPair()).privateKey);
   expect(ours.split('.').slice(0, 2)).toEqual(vector.decision.split('.').slice(0, 2));
@@ -152,7 +152,7 @@ test('templates, issuer key and offer are believed only under the pinned root an
 
 test('a reason goes with its answer and with no other', async () => {
   const checked = await check(transaction[0]!);
-  const parts = { document: checked.document, rendering: render(checked, 'ja'), language: 'ja' as const, now: 0, counter: 1, previous: '' };
+  const parts = { document: checked.document, rendering: render(checked, 'ja'), language: 'ja' as const, now: 0, counter: 1, previous: '', verification: 'none' as const };
   const { privateKey } = await makeSigningPair();
   await expect(makeDecision({ ...parts, answer: 'approve', reason: 'other' }, 'tok', privateKey)).rejects.toThrow('reason');
   await expect(makeDecision({ ...parts, answer: 'reject', reason: 'not_me' }, 'tok', privateKey)).rejects.toThrow('reason');

@@ -28,6 +28,8 @@ export type DecisionParts = {
   counter: number;
   /** Hash of this device's previous decision envelope, or empty. */
   previous: string;
+  /** Whether the customer is to confirm this decision with her fingerprint, face or screen lock. */
+  verification: 'none' | 'webauthn';
   /** Given only by vectors. */
   nonce?: string;
 };
@@ -54,7 +56,7 @@ export async function makeDecision(parts: DecisionParts, token: string, key: Cry
     time: stamp(parts.now),
     counter: String(parts.counter),
     previous: parts.previous,
-    verification: 'none',
+    verification: parts.verification,
     nonce: parts.nonce ?? toBase64url(random(16)),
   });
   return sign({ alg: 'ES256', kid: token, typ: 'inkan-decision+jws' }, utf8(payload), key);
