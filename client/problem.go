@@ -25,6 +25,7 @@ const (
 	KindExpired        = "transaction-expired"      // Her time to answer has run out.
 	KindOfflineWrong   = "offline-wrong"            // The offline code is wrong; value "tries_left".
 	KindOfflineBlocked = "offline-blocked"          // No further offline code is taken.
+	KindOfflineUnfit   = "offline-unfit"            // It needs her fingerprint, face or screen lock, which no code can prove.
 	KindNotApproved    = "transaction-not-approved" // It cannot be consumed as it stands; value "state".
 	KindConsumed       = "transaction-consumed"     // Another request id has its permit.
 	KindMismatch       = "permit-mismatch"          // What is about to be executed is not what she approved; value "field".

@@ -32,13 +32,15 @@ type bench struct {
 	stdin  string
 	drop   string // requests to addresses that begin so do not arrive
 	orders int
+	door   *tokenapp.Server
 }
 
 func newBench(t *testing.T) *bench {
 	b := &bench{World: testkit.New(t, testkit.SQLite(t)), t: t, dir: t.TempDir()}
 	m := http.NewServeMux()
 	api := web.API{Log: slog.New(slog.DiscardHandler), Sentence: func(_, key string) string { return key }}
-	if err := (&tokenapp.Server{Authority: b.Authority, API: api, App: fstest.MapFS{}}).Mount(m); err != nil {
+	b.door = &tokenapp.Server{Authority: b.Authority, API: api, App: fstest.MapFS{}}
+	if err := b.door.Mount(m); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

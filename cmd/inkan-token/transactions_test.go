@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -155,5 +156,29 @@ func TestOfflineOnTheCommandLine(t *testing.T) {
 		if code, _, errs := b.run("offline"); code == 0 || errs == "" {
 			t.Errorf("%.20q: %d %s", text, code, errs)
 		}
+	}
+}
+
+// It has no finger to show: what the bank wants confirmed with one is not approved here, with a network or without, and nothing is sent or shown.
+func TestWhatNeedsAFingerIsNotApprovedHere(t *testing.T) {
+	b := newBench(t)
+	ref := b.inUse()
+	b.World = b.Demanding()
+	b.door.Authority = b.Authority
+	made := b.order(ref)
+	b.must("transactions")
+	for _, args := range [][]string{{"approve", made.ID}, {"offline", made.QR}} {
+		if code, out, errs := b.run(args...); code == 0 || !strings.Contains(errs, "fingerprint") || !strings.Contains(errs, "nothing was sent") || regexp.MustCompile(`\d{4} \d{4}`).MatchString(out) {
+			t.Errorf("%s: %d %s%s", args[0], code, out, errs)
+		}
+	}
+	if s := b.state(made.ID); s != transaction.Pending {
+		t.Errorf("it is %s", s)
+	}
+	if out := b.must("reject", made.ID); !strings.Contains(out, "rejected") {
+		t.Errorf("a rejection: %s", out)
+	}
+	if _, _, errs := b.run("help"); !strings.Contains(errs, "no fingerprint, face or screen lock to ask for") {
+		t.Errorf("the usage does not say so: %s", errs)
 	}
 }

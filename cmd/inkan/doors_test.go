@@ -28,6 +28,9 @@ var jsonDoors = map[string]jsonDoor{
 	"/register/options":             {"form", `,"code":"x"`},
 	"/v1/decisions":                 {"decision", ""},
 	"/v1/push":                      {"endpoint", `,"p256dh":"BA","auth":"AA"`},
+	"/v1/verifier/options":          {"none", ""},
+	"/v1/verifier":                  {"verifier", `,"created":"x","assertion":""`},
+	"/v1/verifier/removal":          {"removal", `,"assertion":""`},
 	"/v1/otp/verifications":         {"code", `,"customer":"x"`},
 	"/v1/transactions":              {"template", `,"customer":"x","currency":"JPY","fields":{}`},
 	"/v1/transactions/{id}/cancel":  {"none", ""},
@@ -132,10 +135,16 @@ func subscription() string {
 
 // rightRequests is one request for every route of tokens and of the bank's systems by which something changes, right in all that it says.
 func (s *standing) rightRequests(p *asker, id, offer string) map[string]ask {
+	p.phone.Finger = testkit.NewAuthenticator()
+	word, created := p.phone.Verifier(p.phone.Finger)
+	removal := p.phone.Removal()
 	return map[string]ask{
 		"POST /v1/decisions":                                 fromToken(p.phone, "POST", "/v1/decisions", decisionOf(p.phone.Decision(offer, transaction.Yes))),
 		"PUT /v1/push":                                       fromToken(p.phone, "PUT", "/v1/push", subscription()),
 		"DELETE /v1/push":                                    fromToken(p.phone, "DELETE", "/v1/push", ""),
+		"POST /v1/verifier/options":                          fromToken(p.phone, "POST", "/v1/verifier/options", "{}"),
+		"PUT /v1/verifier":                                   fromToken(p.phone, "PUT", "/v1/verifier", wire(map[string]string{"verifier": word, "created": string(created)})),
+		"POST /v1/verifier/removal":                          fromToken(p.phone, "POST", "/v1/verifier/removal", wire(map[string]string{"removal": removal, "assertion": p.phone.Finger.Assert(removal)})),
 		"POST /v1/registrations":                             jsonTo(tokenHost, "/v1/registrations", `{"registration":"x"}`),
 		"POST /v1/otp/verifications":                         s.toAPI("/v1/otp/verifications", map[string]string{"customer": "0101-1-1234569", "code": s.phone.Code()}),
 		"POST /v1/transactions":                              s.toAPI("/v1/transactions", p.order()).with("Idempotency-Key", rand.Text()),
@@ -167,6 +176,7 @@ func TestEveryDoorOfATransferOpens(t *testing.T) {
 		{"GET /v1/customers/{ref}/transaction-authentication", 200, `"required":true,"in_use":true`}, {"GET /v1/reports", 200, `"reports":[]`}, {"GET /v1/transactions/{id}", 200, `"state":"pending"`}, {"POST /v1/otp/verifications", 200, "true"},
 		{"POST /v1/transactions", 409, "transaction-pending"}, {"POST /v1/decisions", 200, `"state":"approved"`}, {"POST /v1/transactions/{id}/consume", 200, `"state":"consumed"`},
 		{"GET /v1/transactions/{id}/evidence", 200, offer}, {"POST /v1/transactions/{id}/cancel", 409, `"state":"consumed"`}, {"POST /v1/transactions/{id}/offline", 409, "transaction-decided"},
+		{"POST /v1/verifier/options", 200, `"challenge"`}, {"PUT /v1/verifier", 200, `"state":"active"`}, {"POST /v1/verifier/removal", 200, "{}"},
 	} {
 		if r := s.send(right[step.door]); r.StatusCode != step.want || !strings.Contains(r.text, step.says) {
 			t.Errorf("%s answers %d %s", step.door, r.StatusCode, r.text)

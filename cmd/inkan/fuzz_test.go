@@ -112,14 +112,15 @@ func FuzzAPI(f *testing.F) {
 		worlds = append(worlds, x)
 	}
 	doors := []string{"POST /v1/transactions", "GET /v1/transactions/{id}", "POST /v1/transactions/{id}/cancel", "POST /v1/transactions/{id}/offline", "POST /v1/transactions/{id}/consume", "GET /v1/transactions/{id}/evidence",
-		"GET /v1/customers/{id}/transaction-authentication", "POST /v1/otp/verifications", "POST /v1/decisions", "PUT /v1/push", "DELETE /v1/push", "GET /v1/transactions", "GET /v1/token"}
+		"GET /v1/customers/{id}/transaction-authentication", "POST /v1/otp/verifications", "POST /v1/decisions", "PUT /v1/push", "DELETE /v1/push", "GET /v1/transactions", "GET /v1/token",
+		"POST /v1/verifier/options", "PUT /v1/verifier", "POST /v1/verifier/removal"}
 	const own = "txn_own"
 	order := wire(worlds[0].p.order())
 	execution := wire(worlds[0].p.execution("e"))
 	for i, door := range doors {
 		bodies := []string{"", "{}", "null", "[]", order, execution, `{"code":"00000000"}`, `{"customer":"a\u0000b","code":"1"}`, `{"customer":"\u0000","template":"transfer","currency":"JPY","fields":{}}`, strings.ReplaceAll(order, "0101-1-", `\u0000`), strings.ReplaceAll(order, "みどり", `み\u0000`),
 			strings.ReplaceAll(execution, "0101-1-", `\u0000`), strings.ReplaceAll(execution, `"e"`, `"\u0000"`), strings.ReplaceAll(execution, "7654321", "7654322"), strings.ReplaceAll(execution, `"date"`, `"`+strings.Repeat("d", 30_000)+`"`), strings.ReplaceAll(order, "transfer", "passkey"),
-			`{"decision":"a.b.c"}`, `{"decision":"` + worlds[0].offer + `"}`, `{"decision":"\u0000"}`, `{"endpoint":"https://push.example.net/` + `\u0000` + `","p256dh":"","auth":""}`, subscription(), `{"endpoint":"https://[::1]:99999/","p256dh":"","auth":""}`, strings.Repeat("{", 70_000)}
+			`{"decision":"a.b.c"}`, `{"decision":"` + worlds[0].offer + `"}`, `{"decision":"\u0000"}`, `{"decision":"a.b.c","assertion":"\u0000"}`, `{"verifier":"a.b.c","created":"\u0000","assertion":"a.b.c.d"}`, `{"verifier":"","created":"{}"}`, `{"removal":"a.b.c","assertion":""}`, `{"endpoint":"https://push.example.net/` + `\u0000` + `","p256dh":"","auth":""}`, subscription(), `{"endpoint":"https://[::1]:99999/","p256dh":"","auth":""}`, strings.Repeat("{", 70_000)}
 		if !strings.HasPrefix(door, "P") { // with the others a body is not even read
 			bodies = bodies[:2]
 		}
@@ -164,7 +165,7 @@ func FuzzAPI(f *testing.F) {
 			r.Header.Set("Content-Type", "application/json")
 			r.Header["Idempotency-Key"] = []string{key}
 			r.Header.Set("Authorization", asSystem("branch", w.branch))
-			if slices.Contains([]string{"/v1/decisions", "/v1/push", "/v1/token"}, path) || method+path == "GET/v1/transactions" {
+			if slices.Contains([]string{"/v1/decisions", "/v1/push", "/v1/token", "/v1/verifier", "/v1/verifier/options", "/v1/verifier/removal"}, path) || method+path == "GET/v1/transactions" {
 				r.Host = tokenHost
 				proved := []byte(body)
 				if method == "GET" || method == "DELETE" { // what comes with these is not read

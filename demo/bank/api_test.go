@@ -57,17 +57,30 @@ type kept struct {
 }
 
 type transaction struct {
-	id, state, request, permit, customer string
-	fields                               []map[string]string
-	created, decided                     time.Time
-	tries                                int
-	grade                                string
+	id, state, request, permit, customer, template string
+	fields                                         []map[string]string
+	created, decided                               time.Time
+	tries                                          int
+	grade                                          string
 }
 
-// labels of the template, in its order.
+// template is what the app knows of one kind of transaction: its titles and its fields, in their order. Those with a mark need not be there.
+type template struct {
+	ja, en string
+	fields string
+}
+
+var templates = map[string]template{
+	"transfer": {"お振込", "Transfer", "from.account payee.bank payee.bank_code payee.branch payee.branch_code payee.type payee.account payee.name sender.name? amount fee? date"},
+	"payee":    {"振込先の登録", "Registration of a payee", "payee.bank payee.bank_code payee.branch payee.branch_code payee.type payee.account payee.name"},
+	"limit":    {"限度額の変更", "Change of a limit", "limit.what limit.before limit.after"},
+}
+
+// labels of the fields.
 var labels = [][3]string{{"from.account", "お引落口座", "From account"}, {"payee.bank", "振込先金融機関", "Payee's bank"}, {"payee.bank_code", "金融機関コード", "Bank code"},
 	{"payee.branch", "振込先支店", "Branch"}, {"payee.branch_code", "支店コード", "Branch code"}, {"payee.type", "預金種目", "Account type"}, {"payee.account", "口座番号", "Account number"},
-	{"payee.name", "受取人名", "Payee"}, {"sender.name", "振込依頼人名", "Sender"}, {"amount", "金額", "Amount"}, {"fee", "手数料", "Fee"}, {"date", "振込指定日", "Date"}}
+	{"payee.name", "受取人名", "Payee"}, {"sender.name", "振込依頼人名", "Sender"}, {"amount", "金額", "Amount"}, {"fee", "手数料", "Fee"}, {"date", "振込指定日", "Date"},
+	{"limit.what", "変更する限度額", "Limit"}, {"limit.before", "変更前", "Before"}, {"limit.after", "変更後", "After"}}
 
 const transactionLife = 5 * time.Minute
 
@@ -235,17 +248,18 @@ func (a *api) create(customer, template, currency string, fields map[string]stri
 			return refusal(http.StatusConflict, "transaction-pending", map[string]any{"id": x.id})
 		}
 	}
-	x := &transaction{id: "txn_" + strings.ToLower(rand.Text()), state: "pending", customer: customer, created: a.now()}
+	x := &transaction{id: "txn_" + strings.ToLower(rand.Text()), state: "pending", customer: customer, template: template, created: a.now()}
 	given := maps.Clone(fields)
-	for _, l := range labels {
-		if v, ok := given[l[0]]; ok && v != "" {
-			x.fields = append(x.fields, map[string]string{"id": l[0], "value": v})
-			delete(given, l[0])
-		} else if l[0] != "fee" && l[0] != "sender.name" {
-			return refusal(http.StatusUnprocessableEntity, "fields-refused", map[string]any{"field": l[0], "reason": "missing"})
+	for field := range strings.FieldsSeq(templates[template].fields) {
+		id, optional := strings.CutSuffix(field, "?")
+		if v, ok := given[id]; ok && v != "" {
+			x.fields = append(x.fields, map[string]string{"id": id, "value": v})
+			delete(given, id)
+		} else if !optional {
+			return refusal(http.StatusUnprocessableEntity, "fields-refused", map[string]any{"field": id, "reason": "missing"})
 		}
 	}
-	if len(given) > 0 || template != "transfer" || currency != "JPY" {
+	if len(given) > 0 || len(x.fields) == 0 || currency != "JPY" {
 		return refusal(http.StatusUnprocessableEntity, "fields-refused", map[string]any{"reason": "unknown"})
 	}
 	a.all[x.id] = x
@@ -263,7 +277,7 @@ func (a *api) consume(x *transaction, request, rest string, fields map[string]st
 	if x.state != "approved" && x.state != "consumed" {
 		return refusal(http.StatusConflict, "transaction-not-approved", map[string]any{"state": x.state})
 	}
-	same := rest == x.customer+"transferJPY" && len(fields) == len(x.fields)
+	same := rest == x.customer+x.template+"JPY" && len(fields) == len(x.fields)
 	for _, f := range x.fields {
 		if fields[f["id"]] != f["value"] {
 			a.alarms++
@@ -304,7 +318,7 @@ func (a *api) to(x *transaction, state string) {
 
 func (a *api) show(x *transaction) map[string]any {
 	reference := strings.ToUpper(x.id[len(x.id)-8:len(x.id)-4] + "-" + x.id[len(x.id)-4:])
-	display := map[string]string{"ja": "お振込", "en": "Transfer"}
+	display := map[string]string{"ja": templates[x.template].ja, "en": templates[x.template].en}
 	for _, f := range x.fields {
 		i := slices.IndexFunc(labels, func(l [3]string) bool { return l[0] == f["id"] })
 		display["ja"] += "\n" + labels[i][1] + ": " + shown("ja", f["id"], f["value"])
@@ -318,7 +332,7 @@ func (a *api) show(x *transaction) map[string]any {
 		}
 		return t.UTC().Format("2006-01-02T15:04:05Z")
 	}
-	doc := map[string]any{"id": x.id, "state": x.state, "reference": reference, "customer": x.customer, "template": "transfer", "currency": "JPY", "fields": x.fields, "display": display,
+	doc := map[string]any{"id": x.id, "state": x.state, "reference": reference, "customer": x.customer, "template": x.template, "currency": "JPY", "fields": x.fields, "display": display,
 		"created": stamp(x.created), "expires": stamp(x.created.Add(transactionLife)), "decided": stamp(x.decided), "approved_until": "", "grade": x.grade, "reason": "", "offline": ""}
 	if x.state == "approved" {
 		doc["approved_until"] = stamp(x.decided.Add(transactionLife))
@@ -334,7 +348,9 @@ func shown(lang, field, v string) string {
 	switch field {
 	case "payee.type":
 		return map[string]map[string]string{"ja": {"ordinary": "普通", "current": "当座", "savings": "貯蓄"}, "en": {"ordinary": "Ordinary", "current": "Current", "savings": "Savings"}}[lang][v]
-	case "amount", "fee":
+	case "limit.what":
+		return map[string]string{"ja": "1日あたりの振込限度額", "en": "Transfers in a day"}[lang]
+	case "amount", "fee", "limit.before", "limit.after":
 		for i := len(v) - 3; i > 0; i -= 3 {
 			v = v[:i] + "," + v[i:]
 		}
@@ -429,4 +445,21 @@ func problem(w http.ResponseWriter, status int, kind string, values map[string]a
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_, _ = w.Write(b)
+}
+
+// template is what the customer was asked last for.
+func (a *api) template() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.all[a.created[len(a.created)-1]].template
+}
+
+// steal has the customer approve what waits, and somebody else use it before the bank hears of it.
+func (a *api) steal() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	x := a.all[a.created[len(a.created)-1]]
+	a.to(x, "approved")
+	x.request, x.permit = "somebody-else", "e30.e30.stolen"
+	a.to(x, "consumed")
 }

@@ -7,6 +7,7 @@
 //
 // Its transfers show the other half. The order is kept at the bank and is the one source of what is shown, approved, permitted and posted; the customer
 // approves it in the token app; the executor gets the permit for exactly that and posts exactly once, whatever is pressed twice or cut off (executor.go).
+// Registering a payee and raising the daily limit go the same way: a login lets the customer look, what makes things less safe needs her approval (deed.go).
 //
 // Names, accounts, balances and the other banks are made up.
 package bank
@@ -70,6 +71,7 @@ type bank struct {
 	ja       map[string]string // The Japanese texts: what goes to the API is Japanese whatever the page is.
 	ledger   *ledger
 	orders   *orders
+	payees   *payees
 	api      *client.Client // Nil where the bank offers no transfers.
 }
 
@@ -107,7 +109,7 @@ func newBank(cfg Config) (*bank, error) {
 		cfg: cfg, origin: issuer.Scheme + "://" + issuer.Host,
 		login:    &relyingParty{cfg: cfg, attempts: make(map[string]attempt)},
 		sessions: newSessions(cfg.Now), visits: newVisits(), pages: p, ja: p.texts["ja"],
-		ledger: newLedger(), orders: newOrders(),
+		ledger: newLedger(), orders: newOrders(), payees: newPayees(),
 	}
 	if cfg.API != "" {
 		b.api = &client.Client{Origin: cfg.API, ID: cfg.APIClientID, Key: cfg.APIKey, HTTP: cfg.HTTP, Now: cfg.Now}
@@ -152,7 +154,7 @@ func (b *bank) handler() http.Handler {
 	mux.HandleFunc("GET "+LoggedOutPath, b.goodbye)
 	mux.HandleFunc("POST /language", b.language)
 	if b.api != nil {
-		b.transfers(mux)
+		b.approvals(mux)
 	}
 	mux.Handle("GET /static/", b.pages.static())
 	mux.HandleFunc("/", b.notFound)

@@ -343,7 +343,7 @@ func TestTexts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys := regexp.MustCompile(`\.(?:T|Fill) "([a-z_]+)"`).FindAllStringSubmatch(string(raw), -1)
+		keys := regexp.MustCompile(`\.(?:T|Fill2?|Say "[a-z]+") "([a-z_]+)"`).FindAllStringSubmatch(string(raw), -1)
 		if i := slices.IndexFunc(keys, func(k []string) bool { return texts["ja"][k[1]] == "" }); i >= 0 {
 			t.Errorf("%s uses %q", e.Name(), keys[i][1])
 		}

@@ -13,6 +13,9 @@ const (
 // pathOf says where the pages of each kind are.
 var pathOf = map[kind]string{transferKind: "/transfers", payeeKind: "/payees", limitKind: "/limits"}
 
+// formOf says where the form of each kind is.
+var formOf = map[kind]string{transferKind: "/transfers/new", payeeKind: "/payees/new", limitKind: "/limits"}
+
 // deed is what an order does once the customer has approved it. It is complete when the order is made and never changes: everything that is shown, asked for,
 // consumed and done is made from it and never from a form that comes later. What happens around it – asking, waiting, the permit, lost answers – is the same for all.
 type deed interface {

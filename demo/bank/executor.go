@@ -255,6 +255,9 @@ func (b *bank) confirmOffline(ctx context.Context, o *order, code string) error 
 		case client.KindOfflineBlocked:
 			o.move([]state{waiting}, func(s *status) { s.Why, s.Left = "why_offline_blocked", 0 })
 			return nil
+		case client.KindOfflineUnfit:
+			o.move([]state{waiting}, func(s *status) { s.Why, s.Left = "why_offline_unfit", 0 })
+			return nil
 		}
 		t, err = b.api.Transaction(ctx, s.Tx.ID)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -65,12 +66,12 @@ func (i *Inside) Orders(subject string) (states []string) {
 
 // Order makes an order without pages, to another bank or to a made-up account at this one.
 func (i *Inside) Order(subject string, account int, bankCode string, amount int64) string {
-	o := newOrder()
-	o.owner, o.from, o.amount, o.made = subject, i.b.accounts(subject)[account], amount, i.b.cfg.Now()
-	o.from.Lines = nil
+	t := transfer{from: i.b.accounts(subject)[account], amount: amount, date: i.b.today()}
+	t.from.Lines = nil
 	bank, _ := findBank(bankCode)
-	o.to = payee{Bank: bankCode, Branch: bank.Branches[0].Code, Type: "ordinary", Number: "7654321", Name: "ヤマモト ケンジ"}
-	o.fee, o.credit, o.date = feeOf(o.to), i.b.creditOf(o.to), i.b.today()
+	t.to = payee{Bank: bankCode, Branch: bank.Branches[0].Code, Type: "ordinary", Number: "7654321", Name: "ヤマモト ケンジ"}
+	t.fee, t.credit = feeOf(t.to), i.b.creditOf(t.to)
+	o := newOrder(subject, t, i.b.cfg.Now())
 	i.b.orders.add(o)
 	return o.id
 }
@@ -111,5 +112,39 @@ func (i *Inside) State(subject, id string) string {
 // Alter changes what was approved behind the customer's back, as somebody with a hand in the bank's database would.
 func (i *Inside) Alter(subject, id, number string) {
 	o, _ := i.b.orders.find(subject, id)
-	o.to.Number = number
+	switch x := o.deed.(type) {
+	case transfer:
+		x.to.Number = number
+		o.deed = x
+	case registration:
+		x.to.Number = number
+		o.deed = x
+	case raise:
+		x.after, _ = strconv.ParseInt(number, 10, 64)
+		o.deed = x
+	}
+}
+
+// Payees are the numbers of a customer's registered payees.
+func (i *Inside) Payees(subject string) (numbers []string) {
+	for _, p := range i.b.payees.of(subject) {
+		numbers = append(numbers, p.Number)
+	}
+	return numbers
+}
+
+// Register registers a payee without pages and approval.
+func (i *Inside) Register(subject, id, number string) {
+	i.b.payees.register(subject, registered{payee: payee{Bank: "0991", Branch: "011", Type: "ordinary", Number: number}, ID: id})
+}
+
+// Limit is what a customer can transfer in a day.
+func (i *Inside) Limit(subject string) int64 { return i.b.ledger.limitOf(subject) }
+
+// Lower lowers a customer's limit.
+func (i *Inside) Lower(subject string, to int64) { i.b.ledger.lower(subject, to) }
+
+// Raise raises a customer's limit without approval.
+func (i *Inside) Raise(subject string, to int64) {
+	_ = i.b.ledger.raise("by hand", subject, i.b.ledger.limitOf(subject), to)
 }

@@ -46,16 +46,17 @@ func (b *bank) home(w http.ResponseWriter, r *http.Request) {
 	}
 	leave(w)
 	b.settle(who.Subject)
-	open := ""
-	for _, o := range b.orders.of(who.Subject) {
-		b.follow(o)
-		if o.status().Live {
-			open = o.id
+	var open []openOrder
+	for _, what := range []kind{transferKind, payeeKind, limitKind} {
+		if path := b.open(who.Subject, what); path != "" {
+			open = append(open, openOrder{what, path})
 		}
 	}
+	lang := b.pages.tag(r)
 	b.pages.render(w, r, http.StatusOK, "home", homeView{
-		Name: b.nameOf(who, b.pages.tag(r)), How: describe(who.AMR), At: who.VerifiedAt, Last: who.Last, Today: b.cfg.Now(),
+		Name: b.nameOf(who, lang), How: describe(who.AMR), At: who.VerifiedAt, Last: who.Last, Today: b.cfg.Now(),
 		Accounts: b.accounts(who.Subject), SecurityCentre: b.cfg.SecurityCentre, ACR: who.ACR, Transfers: b.api != nil, Open: open,
+		Limit: money(lang, b.ledger.limitOf(who.Subject)),
 	})
 }
 

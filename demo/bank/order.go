@@ -116,7 +116,7 @@ func (o *order) path() string { return pathOf[o.deed.kind()] + "/" + o.id }
 
 // orders are all orders of all customers. A bank keeps them in its database.
 type orders struct {
-	mu     sync.Mutex
+	mu    sync.Mutex
 	all   map[string][]*order // By customer, the oldest first.
 	count int
 }

@@ -8,6 +8,8 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -39,8 +41,15 @@ type homeView struct {
 	Today          time.Time
 	Accounts       []account
 	SecurityCentre string
-	Transfers      bool   // The bank offers them.
-	Open           string // Name of an order that waits for the customer; empty if none does.
+	Transfers      bool        // The bank offers them.
+	Open           []openOrder // What waits for the customer.
+	Limit          string      // What she can transfer in a day.
+}
+
+// openOrder is an order on its way.
+type openOrder struct {
+	Kind kind
+	Path string
 }
 
 type sorryView struct {
@@ -68,21 +77,43 @@ func (p page) Fill2(key, first, second string) string {
 	return strings.Replace(strings.Replace(p.text[key], "{}", first, 1), "{}", second, 1)
 }
 
+// Say answers a sentence about an order: the one of its kind if there is one, and otherwise the one of all kinds, with the kind's own words in it.
+func (p page) Say(of kind, key string) string {
+	s, own := p.text[string(of)+"_"+key]
+	if !own {
+		s = p.text[key]
+	}
+	return strings.NewReplacer("{it}", p.text["it_"+string(of)], "{nothing}", p.text["nothing_"+string(of)]).Replace(s)
+}
+
+// Why answers the sentence that says why an order did not go on, with the number of tries that are left.
+func (p page) Why(of kind, why string, left int) string {
+	return strings.ReplaceAll(p.Say(of, why), "{}", strconv.Itoa(left))
+}
+
 // Yen writes an amount in groups of three.
 func (p page) Yen(amount int64) string { return yen(amount) }
 
-// Step is one of the steps of a transfer: where it stands against the present one.
+// Step is one of the steps of an order: where it stands against the present one.
 type Step struct {
 	Name    string
 	Done    bool
 	Present bool
 }
 
-// Steps are the steps of a transfer, so that the customer sees how far it is.
-func (p page) Steps(present int) []Step {
+// stepsOf are the steps of each kind of order, as keys of the texts.
+var stepsOf = map[kind][]string{
+	transferKind: {"step_payee", "step_details", "step_check", "step_app", "step_done"},
+	payeeKind:    {"step_bank", "step_account", "step_check", "step_app", "step_done"},
+	limitKind:    {"step_limit", "step_check", "step_app", "step_done"},
+}
+
+// Steps are the steps of an order, so that the customer sees how far it is.
+func (p page) Steps(of kind, present string) []Step {
+	now := slices.Index(stepsOf[of], present)
 	var out []Step
-	for i, key := range []string{"step_payee", "step_details", "step_check", "step_app", "step_done"} {
-		out = append(out, Step{p.text[key], i+1 < present, i+1 == present})
+	for i, key := range stepsOf[of] {
+		out = append(out, Step{p.text[key], i < now, i == now})
 	}
 	return out
 }
@@ -106,7 +137,7 @@ func loadPages() (*pages, error) {
 		}
 		p.texts[tag] = text
 	}
-	for _, name := range []string{"front", "home", "goodbye", "sorry", "halt", "transfers", "choose", "details", "confirm", "waiting", "approved", "ended"} {
+	for _, name := range []string{"front", "home", "goodbye", "sorry", "halt", "transfers", "choose", "details", "confirm", "waiting", "approved", "ended", "payees", "payee", "limits"} {
 		t, err := template.ParseFS(files, "pages/layout.html", "pages/parts.html", "pages/"+name+".html")
 		if err != nil {
 			return nil, err

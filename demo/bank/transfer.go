@@ -17,14 +17,28 @@ const (
 	pollLimit   = 20 * time.Second
 )
 
-// transfers adds the pages of transfers.
-func (b *bank) transfers(mux *http.ServeMux) {
+// approvals adds the pages of everything that needs the customer's approval. From the confirmation page on they are the same for every kind.
+func (b *bank) approvals(mux *http.ServeMux) {
 	mux.HandleFunc("GET /transfers", b.mine(b.transferList))
 	mux.HandleFunc("GET /transfers/new", b.mine(b.newTransfer))
 	mux.HandleFunc("POST /transfers", b.mine(b.makeOrder))
-	mux.HandleFunc("GET /transfers/{id}", b.mine(b.one(b.showOrder)))
-	mux.HandleFunc("GET /transfers/{id}/state", b.mine(b.one(b.orderState)))
-	mux.HandleFunc("GET /transfers/{id}/evidence.json", b.mine(b.one(b.evidence)))
+	mux.HandleFunc("POST /transfers/{id}/payee", b.mine(b.one(b.keepPayee)))
+	mux.HandleFunc("GET /payees", b.mine(b.payeeList))
+	mux.HandleFunc("GET /payees/new", b.mine(b.newPayee))
+	mux.HandleFunc("POST /payees", b.mine(b.makePayee))
+	mux.HandleFunc("POST /payees/{id}/remove", b.mine(b.removePayee))
+	mux.HandleFunc("GET /limits", b.mine(b.showLimit))
+	mux.HandleFunc("POST /limits", b.mine(b.changeLimit))
+	for _, path := range pathOf {
+		b.orderPages(mux, path)
+	}
+}
+
+// orderPages adds the pages of one kind of order.
+func (b *bank) orderPages(mux *http.ServeMux, path string) {
+	mux.HandleFunc("GET "+path+"/{id}", b.mine(b.one(b.showOrder)))
+	mux.HandleFunc("GET "+path+"/{id}/state", b.mine(b.one(b.orderState)))
+	mux.HandleFunc("GET "+path+"/{id}/evidence.json", b.mine(b.one(b.evidence)))
 	for name, step := range map[string]func(context.Context, *order, *http.Request) error{
 		"ask":     func(ctx context.Context, o *order, _ *http.Request) error { return b.ask(ctx, o) },
 		"clear":   func(ctx context.Context, o *order, _ *http.Request) error { return b.clear(ctx, o) },
@@ -33,14 +47,8 @@ func (b *bank) transfers(mux *http.ServeMux) {
 		"offline": func(ctx context.Context, o *order, r *http.Request) error {
 			return b.confirmOffline(ctx, o, figures(r.PostFormValue("code")))
 		},
-		"payee": func(_ context.Context, o *order, _ *http.Request) error {
-			if o.move([]state{done, booked}, func(s *status) { s.Kept = true }) {
-				b.orders.keep(o.owner, o.to)
-			}
-			return nil
-		},
 	} {
-		mux.HandleFunc("POST /transfers/{id}/"+name, b.mine(b.one(b.press(step))))
+		mux.HandleFunc("POST "+path+"/{id}/"+name, b.mine(b.one(b.press(step))))
 	}
 }
 
@@ -59,12 +67,12 @@ func (b *bank) mine(next func(http.ResponseWriter, *http.Request, customer)) htt
 	}
 }
 
-// one finds the customer's own order that the address names. Somebody else's does not exist.
+// one finds the customer's own order that the address names. Somebody else's does not exist, nor does one of another kind.
 func (b *bank) one(next func(http.ResponseWriter, *http.Request, *order)) func(http.ResponseWriter, *http.Request, customer) {
 	return func(w http.ResponseWriter, r *http.Request, who customer) {
 		b.settle(who.Subject)
 		o, ok := b.orders.find(who.Subject, r.PathValue("id"))
-		if !ok {
+		if !ok || r.URL.Path != o.path() && !strings.HasPrefix(r.URL.Path, o.path()+"/") {
 			b.sorry(w, r, "not_found")
 			return
 		}
@@ -82,9 +90,9 @@ func (b *bank) press(step func(context.Context, *order, *http.Request) error) fu
 			b.cfg.Log.Warn("bank: a step of an order did not succeed", "order", o.id, "err", err)
 		}
 		b.follow(o)
-		to := "/transfers/" + o.id
+		to := o.path()
 		if _, there := b.orders.find(o.owner, o.id); !there {
-			to = "/transfers"
+			to = pathOf[o.deed.kind()]
 		} else if r.PostFormValue("code") != "" {
 			to += "?offline=1#offline"
 		}
@@ -112,10 +120,14 @@ func (b *bank) transferList(w http.ResponseWriter, r *http.Request, who customer
 	lang := b.pages.tag(r)
 	var v listView
 	for _, o := range b.orders.of(who.Subject) {
+		t, ok := o.deed.(transfer)
+		if !ok {
+			continue
+		}
 		b.follow(o)
 		s := o.status()
-		bank, _ := findBank(o.to.Bank)
-		v.Orders = append(v.Orders, listLine{ID: o.id, Receipt: o.receipt, Name: o.to.Name, Bank: bank.In(lang), Amount: money(lang, o.amount), Date: day(lang, o.date),
+		bank, _ := findBank(t.to.Bank)
+		v.Orders = append(v.Orders, listLine{ID: o.id, Receipt: o.receipt, Name: t.to.Name, Bank: bank.In(lang), Amount: money(lang, t.amount), Date: day(lang, t.date),
 			State: s.State, Evidence: b.hasEvidence(s)})
 	}
 	b.pages.render(w, r, http.StatusOK, "transfers", v)
@@ -125,17 +137,32 @@ func (b *bank) hasEvidence(s status) bool {
 	return s.Tx.ID != "" && !s.Tx.Decided.IsZero()
 }
 
-// haltView explains why no transfer can be made just now.
-type haltView struct {
-	Kind, Phone, SecurityCentre string
+// open is the address of an order of a kind that is on its way; empty if there is none.
+func (b *bank) open(owner string, what kind) string {
+	for _, o := range b.orders.of(owner) {
+		if b.follow(o); o.deed.kind() == what && o.status().Live {
+			return o.path()
+		}
+	}
+	return ""
 }
 
-// allowed says whether the customer can confirm a transfer in her app, without which this bank makes none; if not, the page that says so has been written.
-func (b *bank) allowed(w http.ResponseWriter, r *http.Request, who customer) bool {
-	a, err := b.api.TransactionAuthentication(r.Context(), who.Subject)
+// haltView explains what is needed first.
+type haltView struct {
+	Kind                  kind
+	Why                   string // Part of the keys of the texts.
+	Phone, SecurityCentre string
+	Path                  string // Where to try again.
+	List                  string // What can be seen without.
+}
+
+// allowed says whether the customer can approve in her app, without which this bank does none of these things however she has logged in; if not, the page that
+// says what is needed has been written.
+func (b *bank) allowed(w http.ResponseWriter, r *http.Request, owner string, what kind) bool {
+	a, err := b.api.TransactionAuthentication(r.Context(), owner)
 	var no *client.Problem
-	halt := func(status int, kind string) bool {
-		b.pages.render(w, r, status, "halt", haltView{kind, b.cfg.Phone, b.cfg.SecurityCentre})
+	halt := func(status int, why string) bool {
+		b.pages.render(w, r, status, "halt", haltView{what, why, b.cfg.Phone, b.cfg.SecurityCentre, formOf[what], pathOf[what]})
 		return false
 	}
 	switch {
@@ -154,7 +181,12 @@ func (b *bank) allowed(w http.ResponseWriter, r *http.Request, who customer) boo
 	return true
 }
 
-// returns says whether the language switch may lead back to an address of a transfer.
+// returns says whether the language switch may lead back to an address of an order.
 func returns(u *url.URL) bool {
-	return u.Path == "/transfers" || strings.HasPrefix(u.Path, "/transfers/") && strings.Count(u.Path, "/") == 2
+	for _, path := range pathOf {
+		if u.Path == path || strings.HasPrefix(u.Path, path+"/") && strings.Count(u.Path, "/") == 2 {
+			return true
+		}
+	}
+	return false
 }

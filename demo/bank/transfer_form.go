@@ -3,84 +3,83 @@ package bank
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 )
 
+// chooseView is the first page of a transfer and of a registration: where to.
 type chooseView struct {
+	Kind   kind
+	Step   string // Key of the step.
+	New    string // Address of the next page.
 	Payees []payeeCard
 	Banks  []institution
 }
 
 type payeeCard struct {
-	Index               int
-	Name, Where, Number string
+	ID, Name, Where, Number string
+	Since                   time.Time
 }
 
 // detailsView is the form of a transfer. It keeps what was typed, together with what is wrong with it.
 type detailsView struct {
+	accountForm
+
 	Payee    *payeeCard // Registered; nil where the account is typed in.
-	PayeeKey string
-	Bank     institution
 	Accounts []account
 	From     string
-	Branch   string
-	Type     string
-	Number   string
 	Amount   string
 	Date     string
 	First    string
 	Last     string
 	Left     string
 	Fee      string
-	Wrong    map[string]string // Key of the text by field.
 }
-
-// Types are the kinds of account to choose from.
-func (detailsView) Types() []string { return accountTypes }
 
 // newTransfer is two pages: where to, and then the rest.
 func (b *bank) newTransfer(w http.ResponseWriter, r *http.Request, who customer) {
 	leave(w)
-	if !b.allowed(w, r, who) {
+	if !b.allowed(w, r, who.Subject, transferKind) {
 		return
 	}
 	q, today := r.URL.Query(), b.today()
-	v := detailsView{Date: today, Type: "ordinary"}
+	v := detailsView{Date: today, accountForm: accountForm{Type: "ordinary"}}
 	if o, ok := b.orders.find(who.Subject, q.Get("again")); ok {
-		v.From, v.Branch, v.Type, v.Number, v.Amount, v.Date = o.from.ID(), o.to.Branch, o.to.Type, o.to.Number, yen(o.amount), max(o.date, today)
-		q.Set("bank", o.to.Bank)
-		if i := slices.Index(b.orders.payeesOf(who.Subject), o.to); i >= 0 {
-			q.Set("payee", strconv.Itoa(i))
+		if t, ok := o.deed.(transfer); ok {
+			v.From, v.Branch, v.Type, v.Number, v.Amount, v.Date = t.from.ID(), t.to.Branch, t.to.Type, t.to.Number, yen(t.amount), max(t.date, today)
+			q.Set("bank", t.to.Bank)
+			mine := b.payees.of(who.Subject)
+			if i := slices.IndexFunc(mine, func(p registered) bool { return p.payee == t.to }); i >= 0 {
+				q.Set("payee", mine[i].ID)
+			}
 		}
 	}
 	if !b.fill(&v, r, who, q.Get("payee"), q.Get("bank")) {
-		lang := b.pages.tag(r)
-		c := chooseView{Banks: directory}
-		for i, p := range b.orders.payeesOf(who.Subject) {
-			c.Payees = append(c.Payees, b.card(lang, i, p))
-		}
-		b.pages.render(w, r, http.StatusOK, "choose", c)
+		b.pages.render(w, r, http.StatusOK, "choose", chooseView{Kind: transferKind, Step: "step_payee", New: "/transfers/new", Payees: b.cards(b.pages.tag(r), who), Banks: directory})
 		return
 	}
 	b.pages.render(w, r, http.StatusOK, "details", v)
 }
 
-func (b *bank) card(lang string, i int, p payee) payeeCard {
+func (b *bank) card(lang string, p registered) payeeCard {
 	bank, _ := findBank(p.Bank)
 	branch, _ := bank.branch(p.Branch)
-	return payeeCard{Index: i, Name: p.Name, Where: bank.In(lang) + " " + branch.In(lang), Number: b.pages.texts[lang]["type_"+p.Type] + " " + p.Number}
+	return payeeCard{ID: p.ID, Name: p.Name, Where: bank.In(lang) + " " + branch.In(lang), Number: b.pages.texts[lang]["type_"+p.Type] + " " + p.Number, Since: p.Since}
+}
+
+func (b *bank) cards(lang string, who customer) (cards []payeeCard) {
+	for _, p := range b.payees.of(who.Subject) {
+		cards = append(cards, b.card(lang, p))
+	}
+	return cards
 }
 
 // fill completes the form's view with what is the same however it was reached; false if neither a registered payee nor a bank is named.
-func (b *bank) fill(v *detailsView, r *http.Request, who customer, payeeKey, bankCode string) bool {
+func (b *bank) fill(v *detailsView, r *http.Request, who customer, payeeID, bankCode string) bool {
 	lang := b.pages.tag(r)
-	known := b.orders.payeesOf(who.Subject)
 	to := payee{Bank: bankCode}
-	if i, err := strconv.Atoi(payeeKey); err == nil && i >= 0 && i < len(known) {
-		to = known[i]
-		card := b.card(lang, i, to)
-		v.Payee, v.PayeeKey = &card, payeeKey
+	if p, ok := b.payees.find(who.Subject, payeeID); ok && !p.Gone {
+		card := b.card(lang, p)
+		to, v.Payee = p.payee, &card
 	}
 	bank, ok := findBank(to.Bank)
 	if !ok {
@@ -97,42 +96,43 @@ func (b *bank) fill(v *detailsView, r *http.Request, who customer, payeeKey, ban
 	}
 	now := b.cfg.Now().In(japan)
 	v.First, v.Last = now.Format(time.DateOnly), now.AddDate(0, 0, datesAhead).Format(time.DateOnly)
-	v.Left, v.Fee = money(lang, b.ledger.left(who.Subject+" "+v.First, dailyLimit)), money(lang, feeOf(to))
+	v.Left, v.Fee = money(lang, b.ledger.left(limitDay{who.Subject, v.First})), money(lang, feeOf(to))
 	return true
 }
 
 // makeOrder reads the form, asks whose account it is, and keeps the order. From here on the browser holds nothing but its name.
 func (b *bank) makeOrder(w http.ResponseWriter, r *http.Request, who customer) {
 	leave(w)
-	if !b.allowed(w, r, who) {
+	if !b.allowed(w, r, who.Subject, transferKind) {
 		return
 	}
 	f := func(name string) string { return r.PostFormValue(name) }
-	v := detailsView{From: f("from"), Branch: f("branch"), Type: f("type"), Number: f("number"), Amount: f("amount"), Date: f("date"), Wrong: make(map[string]string)}
+	v := detailsView{From: f("from"), Amount: f("amount"), Date: f("date"),
+		accountForm: accountForm{Branch: f("branch"), Type: f("type"), Number: f("number"), Wrong: make(map[string]string)}}
 	if !b.fill(&v, r, who, f("payee"), f("bank")) {
 		http.Redirect(w, r, "/transfers/new", http.StatusSeeOther)
 		return
 	}
-	o := newOrder()
-	o.owner, o.made, o.sender = who.Subject, b.cfg.Now(), b.cfg.Customers[who.Subject].Kana
+	t := transfer{sender: b.cfg.Customers[who.Subject].Kana}
 	if i := slices.IndexFunc(v.Accounts, func(a account) bool { return a.ID() == v.From }); i >= 0 {
-		o.from = v.Accounts[i]
-		o.from.Lines = nil
+		t.from = v.Accounts[i]
+		t.from.Lines = nil
 	} else {
 		v.Wrong["from"] = "wrong_from"
 	}
-	o.to = b.payeeOf(&v, who)
-	if o.to.Bank == ownCode && o.to.account() == o.from.ID() {
+	t.to = b.payeeOf(&v, who)
+	if t.to.Bank == ownCode && t.to.account() == t.from.ID() {
 		v.Wrong["number"] = "wrong_same"
 	}
 	var ok bool
-	if o.amount, ok = parseAmount(v.Amount); !ok {
+	if t.amount, ok = parseAmount(v.Amount); !ok {
 		v.Wrong["amount"] = "wrong_amount"
 	}
-	if o.date, ok = parseDate(v.Date, v.First, v.Last); !ok {
+	if t.date, ok = parseDate(v.Date, v.First, v.Last); !ok {
 		v.Wrong["date"] = "wrong_date"
 	}
-	o.fee = feeOf(o.to)
+	t.fee, t.credit = feeOf(t.to), b.creditOf(t.to)
+	o := newOrder(who.Subject, t, b.cfg.Now())
 	if v.Wrong["amount"] == "" && v.Wrong["from"] == "" && v.Wrong["date"] == "" {
 		switch b.hindrance(o) {
 		case "why_limit":
@@ -145,31 +145,15 @@ func (b *bank) makeOrder(w http.ResponseWriter, r *http.Request, who customer) {
 		b.pages.render(w, r, http.StatusUnprocessableEntity, "details", v)
 		return
 	}
-	o.credit = b.creditOf(o.to)
 	b.orders.add(o)
-	http.Redirect(w, r, "/transfers/"+o.id, http.StatusSeeOther)
+	http.Redirect(w, r, o.path(), http.StatusSeeOther)
 }
 
 // payeeOf gives the payee of a form: a registered one as it was registered, a new one as the name inquiry answers.
 func (b *bank) payeeOf(v *detailsView, who customer) payee {
-	if v.Payee != nil {
-		return b.orders.payeesOf(who.Subject)[v.Payee.Index]
+	if v.Payee == nil {
+		return v.accountForm.payee(b)
 	}
-	to := payee{Bank: v.Bank.Code, Branch: v.Branch, Type: v.Type, Number: figures(v.Number)}
-	if _, ok := v.Bank.branch(to.Branch); !ok {
-		v.Wrong["branch"] = "wrong_branch"
-	}
-	if !slices.Contains(accountTypes, to.Type) {
-		v.Wrong["type"] = "wrong_type"
-	}
-	if len(to.Number) != 7 {
-		v.Wrong["number"] = "wrong_number"
-	}
-	if len(v.Wrong) == 0 || len(v.Wrong) == 1 && v.Wrong["from"] != "" {
-		var found bool
-		if to.Name, found = b.inquire(to); !found {
-			v.Wrong["number"] = "wrong_unknown"
-		}
-	}
-	return to
+	p, _ := b.payees.find(who.Subject, v.Payee.ID)
+	return p.payee
 }

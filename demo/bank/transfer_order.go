@@ -13,22 +13,25 @@ import (
 type orderView struct {
 	*order
 	status
+	Kind      kind
+	Path      string // Address of the page.
+	List      string // Address of the kind's first page.
+	Again     string // Address of the form with the same content.
 	Rows      []row
-	Total     string
+	Total     string // Of a transfer, as what follows up to Balance.
 	Due       string
 	LeftToday string
+	Balance   string
 	Remaining int    // Seconds until the approval runs out.
 	Clock     string // The same for people.
 	Offline   bool   // The way for a phone without network is open.
 	Typing    bool   // The customer asked for it herself, so the page must not reload under her fingers.
 	QR        square
-	Balance   string
 	Evidence  bool
 	AtOnce    bool
 	Known     bool // The payee is registered.
 	Phone     string
 	Centre    string
-	Step      int
 }
 
 // ID is the order's name in addresses.
@@ -47,24 +50,27 @@ func (b *bank) showOrder(w http.ResponseWriter, r *http.Request, o *order) {
 	b.follow(o)
 	s := o.status()
 	lang := b.pages.tag(r)
-	balance, held := b.ledger.balance(o.from.ID())
 	now := b.cfg.Now()
-	v := orderView{order: o, status: s, Rows: b.rows(lang, o), Total: money(lang, o.amount+o.fee), Due: day(lang, o.date),
-		LeftToday: money(lang, b.ledger.left(o.limitDay(b.today()), dailyLimit)), Balance: money(lang, balance-held), Evidence: b.hasEvidence(s), AtOnce: b.cfg.ExecuteAtOnce,
-		Known: slices.Contains(b.orders.payeesOf(o.owner), o.to), Phone: b.cfg.Phone, Centre: b.cfg.SecurityCentre, Step: 5}
+	v := orderView{order: o, status: s, Kind: o.deed.kind(), Path: o.path(), List: pathOf[o.deed.kind()], Again: formOf[o.deed.kind()] + "?again=" + o.id,
+		Rows: b.rows(lang, o), Evidence: b.hasEvidence(s), AtOnce: b.atOnce(o), Phone: b.cfg.Phone, Centre: b.cfg.SecurityCentre}
+	if t, ok := o.deed.(transfer); ok {
+		balance, held := b.ledger.balance(t.from.ID())
+		v.Total, v.Due, v.Balance = money(lang, t.amount+t.fee), day(lang, t.date), money(lang, balance-held)
+		v.LeftToday, v.Known = money(lang, b.ledger.left(t.limitDay(o.owner, b.today()))), b.payees.known(o.owner, t.to)
+	}
 	page := "ended"
 	switch s.State {
 	case draft:
-		page, v.Step = "confirm", 3
+		page = "confirm"
 	case asking, waiting:
-		page, v.Step = "waiting", 4
+		page = "waiting"
 		v.Rows = shown(s.Tx.Display[lang], v.Rows)
 		v.Remaining = max(0, int(s.Tx.Expires.Sub(now)/time.Second))
 		v.Typing = r.URL.Query().Has("offline")
 		v.Offline = s.State == waiting && (v.Typing || now.Sub(s.Tx.Created) >= offlineFrom)
 		v.QR = drawQR(s.Tx.Offline)
 	case approved, executing:
-		page, v.Step = "approved", 4
+		page = "approved"
 		v.Remaining = max(0, int(s.Tx.ApprovedUntil.Sub(now)/time.Second))
 	}
 	v.Clock = strings.NewReplacer("{m}", strconv.Itoa(v.Remaining/60), "{s}", strconv.Itoa(v.Remaining%60)).Replace(b.pages.texts[lang]["remaining"])
@@ -74,15 +80,33 @@ func (b *bank) showOrder(w http.ResponseWriter, r *http.Request, o *order) {
 	b.pages.render(w, r, http.StatusOK, page, v)
 }
 
+// lines are the fields in which an order is shown, in the order of the app's templates.
+var lines = []string{"from.account", "payee.bank", "payee.bank_code", "payee.branch", "payee.branch_code", "payee.type", "payee.account", "payee.name",
+	"sender.name", "amount", "fee", "date", "limit.what", "limit.before", "limit.after"}
+
+// strong are those of them that an attacker would change.
+var strong = []string{"payee.account", "payee.name", "amount", "limit.after"}
+
 // rows is the order as the bank has it, in the words, the order and the figures of the app.
 func (b *bank) rows(lang string, o *order) []row {
-	text, fields := b.pages.texts[lang], o.fields(b.ja)
-	fields["payee.type"], fields["amount"], fields["fee"], fields["date"] = text["type_"+o.to.Type], money(lang, o.amount), money(lang, o.fee), day(lang, o.date)
+	text, fields := b.pages.texts[lang], o.deed.fields(b.ja)
 	var rows []row
-	for _, id := range []string{"from.account", "payee.bank", "payee.bank_code", "payee.branch", "payee.branch_code", "payee.type", "payee.account", "payee.name",
-		"sender.name", "amount", "fee", "date"} {
+	for _, id := range lines {
+		v := fields[id]
+		switch id {
+		case "payee.type":
+			v = text["type_"+v]
+		case "limit.what":
+			v = text["limit_"+v]
+		case "date":
+			v = day(lang, v)
+		case "amount", "fee", "limit.before", "limit.after":
+			if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+				v = money(lang, n)
+			}
+		}
 		if fields[id] != "" {
-			rows = append(rows, row{text["field_"+strings.ReplaceAll(id, ".", "_")], fields[id], id == "payee.account" || id == "payee.name" || id == "amount"})
+			rows = append(rows, row{text["field_"+strings.ReplaceAll(id, ".", "_")], v, slices.Contains(strong, id)})
 		}
 	}
 	return rows

@@ -37,7 +37,7 @@ func (p *payer) answer(made authority.Transaction, a transaction.Answer, change 
 }
 
 func (s *sent) send(ctx context.Context) {
-	s.state, _, s.err = s.Decide(ctx, s.proof, s.decision)
+	s.state, _, s.err = s.Decide(ctx, s.proof, s.decision, "")
 }
 
 // decided counts what the trail tells of decisions about a transaction, by outcome and reason.
@@ -56,7 +56,7 @@ func (s *sent) decided(t *testing.T) map[string]int {
 func (s *sent) usedUp(t *testing.T) {
 	t.Helper()
 	before := s.decided(t)
-	if _, _, err := s.Decide(t.Context(), s.proof, s.decision); problem.KindOf(err) != problem.ProofRefused {
+	if _, _, err := s.Decide(t.Context(), s.proof, s.decision, ""); problem.KindOf(err) != problem.ProofRefused {
 		t.Errorf("%s: the proof of an answer is taken again: %v", s.ref, err)
 	}
 	if after := s.decided(t); fmt.Sprint(after) != fmt.Sprint(before) {

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
@@ -110,6 +112,7 @@ type TokenTransaction struct {
 type TokenTransactions struct {
 	Now             time.Time
 	Pending, Recent []TokenTransaction
+	Verifiers       []Verifier          // by what its user confirms her approvals, and what waits to take that one's place
 	Bundle          *transaction.Bundle // of what is pending, or the one in use; nil where there is none
 }
 
@@ -122,6 +125,9 @@ func (a *Authority) TransactionsOfToken(ctx context.Context, p Proof) (out Token
 	out.Now, out.Bundle = now, a.templates
 	if s := store.Token(row).ShownState(now); s != token.Active && s != token.Expired && s != token.Locked {
 		return out, problem.New(problem.TokenNone)
+	}
+	if out.Verifiers, err = a.verifiersOf(ctx, row, now); err != nil {
+		return out, err
 	}
 	rows, err := a.Store.Reader().TokenTxns(ctx, db.TokenTxnsParams{Customer: row.Customer, CreatedAt: store.Micros(now) + 1})
 	if err != nil {
@@ -147,12 +153,14 @@ var errRepeated = errors.New("a proof that has been used")
 
 // choice is a customer's signed answer whose signature holds, with what it was found to be about, and the place for what it leads to.
 type choice struct {
-	ctx      context.Context
-	by       audit.Actor
-	use      db.UseProofParams
-	asked    db.AskedRow
-	decision transaction.Decision
-	compact  string
+	ctx       context.Context
+	by        audit.Actor
+	use       db.UseProofParams
+	asked     db.AskedRow
+	decision  transaction.Decision
+	compact   string
+	confirmed *confirmation // what the customer confirmed it with, and the assertion that says so; nil and empty where nothing was asked of her
+	assertion string
 
 	state transaction.State
 	err   error
@@ -161,16 +169,25 @@ type choice struct {
 
 func (c *choice) whose() string { return c.asked.Customer }
 
-// Decide takes the customer's signed answer. One statement moves the transaction if it is pending, in time, hers, and her token is active; the same
-// envelope again is answered the same, a different one comes too late. The proof is used up in the same write: one commit for an approval instead of two.
-func (a *Authority) Decide(ctx context.Context, p Proof, compact string) (state transaction.State, now time.Time, err error) {
+// verifier is the passkey that an approval rests on, or empty.
+func (c *choice) verifier() string {
+	if c.confirmed == nil {
+		return ""
+	}
+	return c.confirmed.row.ID
+}
+
+// Decide takes the customer's signed answer, and the assertion by which she confirmed it where it speaks of one. One statement moves the transaction if it is pending, in time,
+// hers, and her token is active; the same envelope again is answered the same, a different one comes too late. The proof is used up in the same write: one commit for an approval
+// instead of two.
+func (a *Authority) Decide(ctx context.Context, p Proof, compact, assertion string) (state transaction.State, now time.Time, err error) {
 	claims, envelope, now, err := a.claims(p)
 	if err != nil {
 		return "", now, err
 	}
 	decision, signed, unread := transaction.ParseDecision(compact)
 	asked, remembered := a.asked.find(decision.Transaction)
-	if !remembered || asked.ID != claims.Token || !approves(asked, decision, now) { // only a write that looks at the rows again may rely on what is remembered
+	if !remembered || asked.ID != claims.Token || (asked.Verifier != "") != (decision.Verification == transaction.ByWebAuthn) || !approves(asked, decision, now) { // only a write that looks at the rows again may rely on what is remembered
 		asked, err = a.Store.Reader().Asked(ctx, db.AskedParams{ID: claims.Token, ID_2: decision.Transaction})
 	}
 	if err = signedBy(envelope, asked.SigningKey, err); err != nil {
@@ -187,14 +204,19 @@ func (a *Authority) Decide(ctx context.Context, p Proof, compact string) (state 
 	if asked.Decision == decision.Hash {
 		return answered(decision.Answer), now, a.useProof(ctx, use)
 	}
-	c := &choice{ctx: ctx, by: tokenActor(db.Token{ID: asked.ID, Platform: asked.Platform}, p), use: use, asked: asked, decision: decision, compact: compact}
+	c := &choice{ctx: ctx, by: tokenActor(db.Token{ID: asked.ID, Platform: asked.Platform}, p), use: use, asked: asked, decision: decision, compact: compact, assertion: assertion}
 	// What was offered never changes. It is compared before the write, because others wait while one writes.
-	if approves(asked, decision, now) {
+	offered := about(asked, decision)
+	if offered == nil {
+		if c.confirmed, offered = a.confirm(ctx, c, now); offered != nil && problem.KindOf(offered) == "" {
+			return "", now, offered
+		}
+	}
+	if offered == nil && c.verifier() == asked.Verifier && approves(asked, decision, now) {
 		c.done = make(chan struct{})
 		a.approvals.join(c, a.committers(), a.approveTogether)
 		<-c.done
 	} else {
-		offered := about(asked, decision)
 		c.err = a.do(ctx, c.by, audit.TransactionDecide, func(ctx context.Context, d *deed) error { return d.choose(ctx, c, offered) })
 	}
 	switch {
@@ -237,6 +259,36 @@ func approves(asked db.AskedRow, d transaction.Decision, now time.Time) bool {
 	return d.Answer == transaction.Yes && about(asked, d) == nil && asked.TxnState == string(transaction.Pending) && signerOf(asked).ShownState(now) == token.Active
 }
 
+// confirm looks at how the customer has shown herself to her phone: by what her decision says, which is proved or refused, and by no less than the template demands. Where her
+// token has a passkey for it, she approves with that and not without.
+func (a *Authority) confirm(ctx context.Context, c *choice, now time.Time) (*confirmation, error) {
+	refused := problem.New(problem.DecisionRefused)
+	if c.decision.Verification == transaction.ByWebAuthn {
+		use, err := a.assertion(ctx, a.Store.Reader(), c.asked.ID, c.compact, c.assertion, now)
+		if problem.KindOf(err) == problem.PasskeyRefused {
+			err = refused
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &use, nil
+	}
+	if c.assertion != "" {
+		return nil, refused
+	}
+	if c.decision.Answer != transaction.Yes {
+		return nil, nil
+	}
+	b, err := a.bundle(ctx, a.Store.Reader(), c.asked.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	if t, known := b.Template(c.asked.Template); !known || c.asked.Verifier != "" || !c.decision.Verification.Covers(t.Verification) {
+		return nil, refused
+	}
+	return nil, nil
+}
+
 // approveTogether commits approvals that have arrived together, of each customer one, in one write. When that fails, each gets a write of its own, so that one broken row cannot
 // close the door to its neighbours.
 func (a *Authority) approveTogether(batch []*choice) {
@@ -249,6 +301,8 @@ func (a *Authority) approveTogether(batch []*choice) {
 			close(c.done)
 		}
 	}()
+	// Passkeys are locked in one order everywhere, so that no two writes wait for one another.
+	slices.SortFunc(batch, func(b, c *choice) int { return strings.Compare(b.verifier(), c.verifier()) })
 	ctx := context.WithoutCancel(batch[0].ctx) // a caller who hangs up must not undo what others have approved
 	together, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
@@ -302,7 +356,13 @@ func approve(ctx context.Context, deeds []*deed, batch []*choice) error {
 			_ = deeds[i].refuse(errRepeated)
 			continue
 		}
-		approvals = append(approvals, store.Approval{Txn: c.asked.Txn, Token: c.asked.ID, Key: c.asked.KeyThumbprint, Decision: c.decision.Hash, Language: c.decision.Language})
+		if err := deeds[i].countConfirmation(ctx, c); err != nil {
+			return err
+		}
+		if deeds[i].kept != nil {
+			continue
+		}
+		approvals = append(approvals, store.Approval{Txn: c.asked.Txn, Token: c.asked.ID, Key: c.asked.KeyThumbprint, Verifier: c.verifier(), Decision: c.decision.Hash, Language: c.decision.Language})
 	}
 	if len(approvals) == 0 {
 		return nil
@@ -325,7 +385,7 @@ func approve(ctx context.Context, deeds []*deed, batch []*choice) error {
 			continue
 		}
 		c.state = transaction.Approved
-		envelopes = append(envelopes, db.InsertEnvelopeParams{Txn: c.asked.Txn, Kind: decisionEnvelope, Envelope: c.compact})
+		envelopes = append(envelopes, c.envelopes()...)
 		wakes = append(wakes, wakeBuckets(c.asked.Customer)...)
 		tell, known := wanted[c.asked.Client]
 		if !known {
@@ -387,7 +447,7 @@ func unfit(t token.Token, now time.Time) error {
 // about says what a choice is about, for its entry.
 func (d *deed) about(c *choice) {
 	d.on(c.asked.Customer, c.asked.Txn)
-	d.detail = map[string]string{"answer": string(c.decision.Answer), "reason": c.decision.Reason, "template": c.asked.Template}
+	d.detail = map[string]string{"answer": string(c.decision.Answer), "reason": c.decision.Reason, "template": c.asked.Template, "verification": string(c.decision.Verification)}
 }
 
 // choose uses up the proof of a choice and carries it out, unless it was refused because of what was offered.
@@ -424,8 +484,16 @@ func (d *deed) decide(ctx context.Context, row db.Txn, c *choice) (transaction.S
 	if refusal := unfit(t, d.now); refusal != nil {
 		return "", d.refuse(refusal)
 	}
+	if err := d.countConfirmation(ctx, c); err != nil || d.kept != nil {
+		return "", err
+	}
+	if c.confirmed != nil {
+		if err := d.takesPlace(ctx, t.ID, c.verifier()); err != nil {
+			return "", err
+		}
+	}
 	to := answered(c.decision.Answer)
-	p := db.DecideTxnParams{ID: row.ID, State: string(to), Token: t.ID, Decision: c.decision.Hash, Reason: c.decision.Reason, Language: c.decision.Language, Now: store.Micros(d.now)}
+	p := db.DecideTxnParams{ID: row.ID, State: string(to), Token: t.ID, Verifier: c.verifier(), Decision: c.decision.Hash, Reason: c.decision.Reason, Language: c.decision.Language, Now: store.Micros(d.now)}
 	if to == transaction.Approved {
 		p.Grade, p.ApprovedUntil = string(transaction.GradeA), store.Micros(d.now.Add(d.a.Policy.ApprovalLife))
 	} else {
@@ -446,7 +514,7 @@ func (d *deed) decide(ctx context.Context, row db.Txn, c *choice) (transaction.S
 		}
 		return d.unmoved(ctx, row, c)
 	}
-	return to, errors.Join(d.InsertEnvelope(ctx, db.InsertEnvelopeParams{Txn: row.ID, Kind: decisionEnvelope, Envelope: c.compact}), d.event(ctx, row, to), d.answeredWake(ctx, row.Customer))
+	return to, errors.Join(d.InsertEnvelopes(ctx, c.envelopes()), d.event(ctx, row, to), d.answeredWake(ctx, row.Customer))
 }
 
 // unmoved says what a decision has led to that did not move its transaction, as it stands now.
@@ -459,7 +527,11 @@ func (d *deed) unmoved(ctx context.Context, row db.Txn, c *choice) (transaction.
 	}
 	s := stateOf(row, d.now)
 	if s == transaction.Pending { // not the transaction was in the way: the token, or the fence
-		return "", problem.New(problem.Conflict)
+		t, err := d.TokenByID(ctx, c.asked.ID)
+		if err == nil && t.Verifier != c.verifier() {
+			return "", d.refuse(problem.New(problem.DecisionRefused))
+		}
+		return "", orKind(err, problem.Conflict)
 	}
 	return s, d.refuse(decided(s))
 }
@@ -488,7 +560,16 @@ func (d *deed) raiseGrade(ctx context.Context, row db.Txn, c *choice) (transacti
 		return "", d.refuse(problem.New(problem.TransactionDecided, "state", row.State))
 	}
 	d.detail["grade"] = string(transaction.GradeA)
-	return transaction.Approved, d.InsertEnvelope(ctx, db.InsertEnvelopeParams{Txn: row.ID, Kind: decisionEnvelope, Envelope: c.compact})
+	return transaction.Approved, d.InsertEnvelopes(ctx, c.envelopes())
+}
+
+// envelopes are what is kept of a choice.
+func (c *choice) envelopes() []db.InsertEnvelopeParams {
+	out := []db.InsertEnvelopeParams{{Txn: c.asked.Txn, Kind: decisionEnvelope, Envelope: c.compact}}
+	if c.confirmed != nil {
+		out = append(out, db.InsertEnvelopeParams{Txn: c.asked.Txn, Kind: assertionEnvelope, Envelope: c.assertion})
+	}
+	return out
 }
 
 // stopTransfers is what 身に覚えがない does at once: nothing of this customer is carried out any more, and everybody who should know is told.
@@ -521,6 +602,13 @@ func (a *Authority) ConfirmOffline(ctx context.Context, by audit.Actor, id, code
 				return nil
 			}
 			return decided(s)
+		}
+		b, err := a.bundle(ctx, d.Queries, row.Bundle)
+		if err != nil {
+			return err
+		}
+		if t, known := b.Template(row.Template); !known || !transaction.NoVerification.Covers(t.Verification) {
+			return problem.New(problem.OfflineUnfit)
 		}
 		bucket := "offline " + row.Customer
 		day := store.Micros(d.now.Add(-24 * time.Hour))

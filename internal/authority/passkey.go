@@ -372,7 +372,15 @@ func (a *Authority) RenamePasskey(ctx context.Context, s Session, id, name strin
 			return err
 		}
 		d.object = id
-		return store.Must(d.Queries.RenamePasskey(ctx, db.RenamePasskeyParams{ID: id, Owner: s.Customer, Name: passkeyName(name, p.RegisteredDevice)}))
+		next := passkeyName(name, p.RegisteredDevice)
+		if next == p.Name { // a second click
+			return nil
+		}
+		if err := store.Must(d.Queries.RenamePasskey(ctx, db.RenamePasskeyParams{ID: id, Owner: s.Customer, Name: next})); err != nil {
+			return err
+		}
+		// A name that misleads would be believed when something is to be removed.
+		return d.tellObject(ctx, s.Customer, "passkey_renamed", id, map[string]string{"passkey": next, "before": p.Name})
 	})
 }
 

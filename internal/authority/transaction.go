@@ -98,8 +98,10 @@ func (a *Authority) bundle(ctx context.Context, q *db.Queries, hash string) (*tr
 const (
 	offerEnvelope    = "offer"
 	decisionEnvelope = "decision"
-	offlineEnvelope  = "offline"
-	permitEnvelope   = "permit"
+	// assertionEnvelope is no envelope but the customer's confirmation of the decision, and stands and falls with it.
+	assertionEnvelope = "assertion"
+	offlineEnvelope   = "offline"
+	permitEnvelope    = "permit"
 )
 
 // offer is what was offered to a customer. It is read and rendered once, and never changes.
@@ -304,7 +306,7 @@ func (a *Authority) CreateTransaction(ctx context.Context, by audit.Actor, key s
 
 // askedOf is what Asked would read of a transaction that has just been made.
 func askedOf(row db.Txn, t db.Token) db.AskedRow {
-	return db.AskedRow{ID: t.ID, Customer: t.Customer, State: t.State, Platform: t.Platform, SigningKey: t.SigningKey, KeyThumbprint: t.KeyThumbprint, ExpiresAt: t.ExpiresAt,
+	return db.AskedRow{ID: t.ID, Customer: t.Customer, State: t.State, Platform: t.Platform, SigningKey: t.SigningKey, KeyThumbprint: t.KeyThumbprint, ExpiresAt: t.ExpiresAt, Verifier: t.Verifier,
 		Txn: row.ID, Client: row.Client, Template: row.Template, TxnState: row.State, DocumentHash: row.DocumentHash, Offer: row.Offer, DisplayJa: row.DisplayJa, DisplayEn: row.DisplayEn,
 		Bundle: row.Bundle, Decision: row.Decision}
 }
@@ -626,7 +628,7 @@ func (a *Authority) Evidence(ctx context.Context, by audit.Actor, id string) (tr
 	if err != nil {
 		return transaction.Evidence{}, err
 	}
-	named := map[string]string{offerEnvelope: row.Offer, decisionEnvelope: row.Decision, offlineEnvelope: row.Offline, permitEnvelope: row.Permit}
+	named := map[string]string{offerEnvelope: row.Offer, decisionEnvelope: row.Decision, assertionEnvelope: row.Decision, offlineEnvelope: row.Offline, permitEnvelope: row.Permit}
 	kept := map[string]string{}
 	for _, e := range envelopes {
 		if named[e.Kind] != "" { // what came after the row was read belongs to a later state
@@ -637,10 +639,15 @@ func (a *Authority) Evidence(ctx context.Context, by audit.Actor, id string) (tr
 	if err != nil {
 		return transaction.Evidence{}, err
 	}
-	e := transaction.Evidence{Version: "1", Offer: kept[offerEnvelope], Decision: kept[decisionEnvelope], Offline: kept[offlineEnvelope], Permit: kept[permitEnvelope],
+	e := transaction.Evidence{Version: "1", Offer: kept[offerEnvelope], Decision: kept[decisionEnvelope], Assertion: kept[assertionEnvelope], Offline: kept[offlineEnvelope], Permit: kept[permitEnvelope],
 		IssuerKey: word, Templates: b.Envelope, DeviceKey: map[string]string{}}
 	if row.Token == "" {
 		return e, nil
+	}
+	if e.Assertion != "" {
+		if e.Verifier, err = a.wordOf(ctx, e.Assertion); err != nil {
+			return transaction.Evidence{}, err
+		}
 	}
 	t, err := a.Store.Reader().TokenByID(ctx, row.Token)
 	if err != nil {

@@ -170,7 +170,7 @@ func TestAlteredTransferIsStopped(t *testing.T) {
 			t.Errorf("another key: %v", err)
 		}
 		stolen := thief.Decision(made.Offer, transaction.Yes)
-		if _, _, err := w.Decide(ctx, p.phone.Proof("POST", "/v1/decisions", []byte(stolen)), stolen); problem.KindOf(err) != problem.DecisionRefused {
+		if _, _, err := w.Decide(ctx, p.phone.Proof("POST", "/v1/decisions", []byte(stolen)), stolen, ""); problem.KindOf(err) != problem.DecisionRefused {
 			t.Errorf("another key inside her request: %v", err)
 		}
 		other := newPayer(w, 2)
@@ -180,7 +180,7 @@ func TestAlteredTransferIsStopped(t *testing.T) {
 		proof := p.phone.Proof("POST", "/v1/decisions", nil) // a proof over another body
 		yes := p.phone.Decision(made.Offer, transaction.Yes)
 		proof.Body = []byte(yes)
-		if _, _, err := w.Decide(ctx, proof, yes); problem.KindOf(err) != problem.ProofRefused {
+		if _, _, err := w.Decide(ctx, proof, yes, ""); problem.KindOf(err) != problem.ProofRefused {
 			t.Errorf("a proof over another body: %v", err)
 		}
 		if x, err := w.ReadTransaction(ctx, internetBank, made.ID); err != nil || x.State != transaction.Pending {
@@ -267,7 +267,7 @@ func TestTransactionEndsOnce(t *testing.T) {
 			var tries []func(i int) error
 			for _, d := range decisions {
 				proof := p.phone.Proof("POST", "/v1/decisions", []byte(d))
-				tries = append(tries, func(i int) error { _, _, err := node(i).Decide(ctx, proof, d); return err })
+				tries = append(tries, func(i int) error { _, _, err := node(i).Decide(ctx, proof, d, ""); return err })
 			}
 			var mu sync.Mutex
 			permits := map[string]bool{}

@@ -13,6 +13,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
 	"github.com/inkan-auth/inkan/internal/domain/token"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
 )
@@ -274,18 +275,68 @@ func (a *Authority) assertion(ctx context.Context, q *db.Queries, tokenID, envel
 	return confirmation{}, refused
 }
 
-// useVerifier writes down that a passkey was used. Where its counter has not grown there are two of it: it is stopped, its owner is told, and the deed is refused.
-func (d *deed) useVerifier(ctx context.Context, customerID string, use confirmation) error {
-	used, err := store.Once(d.UsePasskey(ctx, db.UsePasskeyParams{ID: use.row.ID, Counter: int64(use.counter), BackedUp: use.row.BackedUp, UsedAt: store.Micros(d.now), UsedDevice: d.by.Device}))
+// wordOf is a device's word about the passkey that gave an assertion.
+func (a *Authority) wordOf(ctx context.Context, assertion string) (string, error) {
+	said, err := signing.ParseAssertion(assertion)
+	if err != nil {
+		return "", err
+	}
+	id, err := signing.FromBase64(said.Credential)
+	if err != nil {
+		return "", err
+	}
+	r, err := a.Store.Reader().VerifierByCredential(ctx, id)
+	return r.Envelope, err
+}
+
+// takesPlace makes a passkey that has waited long enough the one by which a token's user confirms her approvals, and ends the one before.
+func (d *deed) takesPlace(ctx context.Context, tokenID, id string) error {
+	t, err := d.TokenByID(ctx, tokenID)
+	if err != nil || t.Verifier == id {
+		return err
+	}
+	return errors.Join(store.Must(d.Queries.SetVerifier(ctx, db.SetVerifierParams{ID: tokenID, Verifier: id, Verifier_2: t.Verifier})),
+		d.RemoveVerifiers(ctx, db.RemoveVerifiersParams{Owner: tokenID, ID: id, EndedAt: store.Micros(d.now)}))
+}
+
+// countConfirmation uses up what a choice was confirmed with. The same decision again brings the same counter, and is no second use.
+func (d *deed) countConfirmation(ctx context.Context, c *choice) error {
+	if c.confirmed == nil {
+		return nil
+	}
+	used, err := d.countVerifier(ctx, *c.confirmed)
 	if err != nil || used {
 		return err
 	}
-	held, err := store.Once(d.HoldPasskey(ctx, use.row.ID))
+	row, err := d.TxnByID(ctx, c.asked.Txn)
+	if err != nil || row.Decision == c.decision.Hash || stateOf(row, d.now) != transaction.Pending {
+		return err
+	}
+	return d.holdVerifier(ctx, c.asked.Customer, c.confirmed.row.ID)
+}
+
+// countVerifier writes down that a passkey was used, and says whether it may be: it is in force, and its counter has grown if it counts.
+func (d *deed) countVerifier(ctx context.Context, use confirmation) (bool, error) {
+	return store.Once(d.UsePasskey(ctx, db.UsePasskeyParams{ID: use.row.ID, Counter: int64(use.counter), BackedUp: use.row.BackedUp, UsedAt: store.Micros(d.now), UsedDevice: d.by.Device}))
+}
+
+// useVerifier uses a passkey, or stops it and refuses the deed.
+func (d *deed) useVerifier(ctx context.Context, customerID string, use confirmation) error {
+	used, err := d.countVerifier(ctx, use)
+	if err != nil || used {
+		return err
+	}
+	return d.holdVerifier(ctx, customerID, use.row.ID)
+}
+
+// holdVerifier stops a passkey whose counter has not grown, because there are two of it: its owner is told, and the deed is refused.
+func (d *deed) holdVerifier(ctx context.Context, customerID, id string) error {
+	held, err := store.Once(d.HoldPasskey(ctx, id))
 	if err != nil {
 		return err
 	}
 	if held {
-		if err := errors.Join(d.also(ctx, audit.VerifierHold, use.row.ID), d.tellObject(ctx, customerID, "verifier_held", use.row.ID, nil)); err != nil {
+		if err := errors.Join(d.also(ctx, audit.VerifierHold, id), d.tellObject(ctx, customerID, "verifier_held", id, nil)); err != nil {
 			return err
 		}
 	}

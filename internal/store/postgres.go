@@ -160,9 +160,9 @@ ON CONFLICT (id) DO NOTHING RETURNING id`, ids, until)
 // ApproveTxns locks the transactions in the order of their identifiers before it moves them, as LockTokens does, and within the same statement. A row that had to be waited for
 // is judged as the write before left it.
 func (a arrays) ApproveTxns(ctx context.Context, now, until int64, approvals []Approval) (map[string]bool, error) {
-	columns := make([][]string, 5)
+	columns := make([][]string, 6)
 	for _, p := range approvals {
-		for c, text := range []string{p.Txn, p.Token, p.Key, p.Decision, p.Language} {
+		for c, text := range []string{p.Txn, p.Token, p.Key, p.Verifier, p.Decision, p.Language} {
 			columns[c] = append(columns[c], text)
 		}
 	}
@@ -172,12 +172,12 @@ func (a arrays) ApproveTxns(ctx context.Context, now, until int64, approvals []A
 		err := r.Scan(&id)
 		out[id] = true
 		return err
-	}, `UPDATE txn SET state = 'approved', token = s.token, decision = s.decision, grade = 'A', language = s.language, decided_at = CAST($6 AS BIGINT), approved_until = CAST($7 AS BIGINT), changed_at = CAST($6 AS BIGINT)
-FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS TEXT[]), CAST($5 AS TEXT[])) AS s(id, token, key, decision, language)
+	}, `UPDATE txn SET state = 'approved', token = s.token, decision = s.decision, grade = 'A', language = s.language, decided_at = CAST($7 AS BIGINT), approved_until = CAST($8 AS BIGINT), changed_at = CAST($7 AS BIGINT)
+FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS TEXT[]), CAST($5 AS TEXT[]), CAST($6 AS TEXT[])) AS s(id, token, key, verifier, decision, language)
 WHERE txn.id = s.id AND txn.id = ANY(ARRAY(SELECT l.id FROM txn l WHERE l.id = ANY(CAST($1 AS TEXT[])) ORDER BY l.id FOR NO KEY UPDATE))
-  AND txn.state = 'pending' AND txn.expires_at > CAST($6 AS BIGINT) AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
-  AND EXISTS (SELECT 1 FROM token k WHERE k.id = s.token AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST($6 AS BIGINT) AND k.key_thumbprint = s.key)
-RETURNING txn.id`, columns[0], columns[1], columns[2], columns[3], columns[4], now, until)
+  AND txn.state = 'pending' AND txn.expires_at > CAST($7 AS BIGINT) AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
+  AND EXISTS (SELECT 1 FROM token k WHERE k.id = s.token AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST($7 AS BIGINT) AND k.key_thumbprint = s.key AND k.verifier = s.verifier)
+RETURNING txn.id`, columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], now, until)
 }
 
 func (a arrays) InsertEnvelopes(ctx context.Context, envelopes []db.InsertEnvelopeParams) error {

@@ -145,7 +145,7 @@ func (c chunks) ApproveTxns(ctx context.Context, now, until int64, approvals []A
 	out := make(map[string]bool, len(approvals))
 	for _, p := range approvals {
 		var err error
-		if out[p.Txn], err = Once(c.ApproveTxn(ctx, db.ApproveTxnParams{ID: p.Txn, Token: p.Token, Decision: p.Decision, Language: p.Language, ApprovedUntil: until, KeyThumbprint: p.Key, Now: now})); err != nil {
+		if out[p.Txn], err = Once(c.ApproveTxn(ctx, db.ApproveTxnParams{ID: p.Txn, Token: p.Token, Decision: p.Decision, Language: p.Language, ApprovedUntil: until, KeyThumbprint: p.Key, Verifier: p.Verifier, Now: now})); err != nil {
 			return nil, err
 		}
 	}

@@ -81,7 +81,7 @@ type Step struct {
 }
 
 // Approval is a decision that approves a transaction; Decision is the hash of its envelope, Key the thumbprint of the key that it was verified by.
-type Approval struct{ Txn, Token, Key, Decision, Language string }
+type Approval struct{ Txn, Token, Key, Verifier, Decision, Language string }
 
 // Engine is "sqlite" or "postgres".
 func (s *Store) Engine() string { return s.engine.name() }

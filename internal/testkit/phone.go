@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
@@ -25,8 +26,9 @@ type Phone struct {
 	Agreement *ecdh.PrivateKey
 	Keys      signing.TokenKeys
 	Answer    signing.Answer
-	Decisions uint64 // how many it has signed
-	Previous  string // hash of the last one
+	Decisions uint64         // how many it has signed
+	Previous  string         // hash of the last one
+	Finger    *Authenticator // what it confirms with, where it has registered that
 }
 
 // NewPhone makes a phone with fresh keys.
@@ -203,10 +205,91 @@ func (p *Phone) Decision(offer string, answer transaction.Answer, change ...func
 	return envelope
 }
 
-// Send sends a decision.
+// Verifier makes what the app sends to register its user verification: the device's word and the credential. change alters the word before it is signed.
+func (p *Phone) Verifier(finger *Authenticator, change ...func(v *signing.Verifier)) (word string, created []byte) {
+	p.W.T.Helper()
+	options, err := p.W.VerifierOptions(p.W.T.Context(), p.Proof("POST", "/v1/verifier/options", nil))
+	if err != nil {
+		p.W.T.Fatalf("asking for options: %v", err)
+	}
+	if created = finger.Create(options, TokenOrigin); created == nil {
+		p.W.T.Fatal("the authenticator has one of them already")
+	}
+	made := finger.Credentials[len(finger.Credentials)-1]
+	key, err := signing.JWKOf(&made.Key.PublicKey)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	v := signing.Verifier{Token: p.Answer.Token, Credential: b64(made.ID), Key: key, Time: p.W.Clock.Now().Add(p.Offset)}
+	for _, c := range change {
+		c(&v)
+	}
+	if word, err = signing.MakeVerifier(v, p.Sign); err != nil {
+		p.W.T.Fatal(err)
+	}
+	return word, created
+}
+
+// SetVerifier registers a finger, confirmed by the one before where its assertion is given.
+func (p *Phone) SetVerifier(finger *Authenticator) error {
+	p.W.T.Helper()
+	word, created := p.Verifier(finger)
+	_, err := p.W.SetVerifier(p.W.T.Context(), p.Proof("PUT", "/v1/verifier", created), word, created, "")
+	if err == nil {
+		p.Finger = finger
+	}
+	return err
+}
+
+// Removal is the device's word that its user verification is to be forgotten.
+func (p *Phone) Removal() string {
+	p.W.T.Helper()
+	made := p.Finger.Credentials[len(p.Finger.Credentials)-1]
+	word, err := signing.MakeVerifierRemoval(signing.Verifier{Token: p.Answer.Token, Credential: b64(made.ID), Time: p.W.Clock.Now().Add(p.Offset)}, p.Sign)
+	if err != nil {
+		p.W.T.Fatal(err)
+	}
+	return word
+}
+
+// Assert has an authenticator confirm an envelope with its newest credential, as the app asks it to.
+func (a *Authenticator) Assert(envelope string) string {
+	return a.AssertWith(a.Credentials[len(a.Credentials)-1], envelope, TokenOrigin)
+}
+
+// AssertWith does so with a credential and on an origin of the caller's choice.
+func (a *Authenticator) AssertWith(c *Passkey, envelope, origin string) string {
+	var said struct {
+		Response struct{ ClientDataJSON, AuthenticatorData, Signature string }
+	}
+	if err := json.Unmarshal(a.GetWith(c, signing.Hash(envelope), origin), &said); err != nil {
+		panic(err)
+	}
+	return b64(c.ID) + "." + said.Response.ClientDataJSON + "." + said.Response.AuthenticatorData + "." + said.Response.Signature
+}
+
+// ByFinger is a change that says of a decision that its user confirms it.
+func ByFinger(d *transaction.Decision) { d.Verification = transaction.ByWebAuthn }
+
+// confirmation is the user's, of a decision that speaks of one.
+func (p *Phone) confirmation(decision string) string {
+	if d, _, err := transaction.ParseDecision(decision); err == nil && d.Verification == transaction.ByWebAuthn && p.Finger != nil {
+		return p.Finger.Assert(decision)
+	}
+	return ""
+}
+
+// SendWith sends a decision with an assertion of the caller's choice.
+func (p *Phone) SendWith(decision, assertion string) (transaction.State, error) {
+	p.W.T.Helper()
+	state, _, err := p.W.Decide(p.W.T.Context(), p.Proof("POST", "/v1/decisions", []byte(decision)), decision, assertion)
+	return state, err
+}
+
+// Send sends a decision, confirmed by the phone's finger where it speaks of that.
 func (p *Phone) Send(decision string) (transaction.State, error) {
 	p.W.T.Helper()
-	state, _, err := p.W.Decide(p.W.T.Context(), p.Proof("POST", "/v1/decisions", []byte(decision)), decision)
+	state, _, err := p.W.Decide(p.W.T.Context(), p.Proof("POST", "/v1/decisions", []byte(decision)), decision, p.confirmation(decision))
 	return state, err
 }
 

@@ -3,6 +3,7 @@
 package testkit
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -179,6 +180,17 @@ var KeyDirs sync.Map
 func (w *World) Another() *World {
 	dir, _ := KeyDirs.Load(w)
 	return Node(w.T, w.Store, w.Clock, w.Post, dir.(string), func(p *policy.Policy) { *p = w.Policy })
+}
+
+// Demanding is a node beside w whose templates all ask for the customer's fingerprint, face or screen lock.
+func (w *World) Demanding() *World {
+	w.T.Helper()
+	dir, _ := KeyDirs.Load(w)
+	at := dir.(string)
+	if err := keys.SignTemplates(at, filepath.Join(at, keys.RootFile), TokenOrigin, bytes.ReplaceAll(web.Templates, []byte(`"verification": "none"`), []byte(`"verification": "webauthn"`))); err != nil {
+		w.T.Fatal(err)
+	}
+	return w.Another()
 }
 
 type syncWriter struct {

@@ -181,9 +181,9 @@ func TestMails(t *testing.T) {
 	bank := authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: "https://login.bank.example", TokenOrigin: "https://token.bank.example", MailFrom: "otp@bank.example", Phone: "0120-000-000"}
 	compose := web.Compose(texts(t), bank)
 	values := map[string]string{"number": "1234 5678", "app": bank.TokenOrigin, "device": "Windows / Edge", "time": "2026-10-05T05:24:00Z", "expires": "2026-10-06T05:24:00Z", "phone_number": bank.Phone, "phone": "iPhone / Safari",
-		"place": "192.0.2.*", "passkey": "iPhone", "usable": "2026-10-06T05:24:00Z", "objection": "2345-6789-ABCD-EFGH", "objection_link": bank.LoginOrigin + "/not-me#23456789ABCDEFGH"}
+		"place": "192.0.2.*", "passkey": "iPhone", "usable": "2026-10-06T05:24:00Z", "before": "iPhone", "objection": "2345-6789-ABCD-EFGH", "objection_link": bank.LoginOrigin + "/not-me#23456789ABCDEFGH"}
 	for _, topic := range []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "password_changed", "transaction_auth_added", "transaction_reported", "transfers_resumed",
-		"login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_held", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held", "service_stopped", "service_restarted"} {
+		"login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "passkey_held", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held", "service_stopped", "service_restarted"} {
 		subject, body, err := compose(topic, values)
 		if err != nil {
 			t.Fatal(err)
@@ -208,7 +208,7 @@ func TestMails(t *testing.T) {
 			}
 		}
 		// A notice of something that she can object to leads to the page that stops her service and asks for no password. No other leads to the log-in host.
-		objection := slices.Contains([]string{"login_new_device", "passkey_registered", "passkey_resting", "passkey_removed", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held"}, topic)
+		objection := slices.Contains([]string{"address_corrected", "password_changed", "login_new_device", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held"}, topic)
 		rest := strings.NewReplacer(values["objection_link"], "", bank.LoginOrigin+"/not-me", "").Replace(body)
 		if objection != (rest != body) || objection != strings.Contains(body, values["objection"]) {
 			t.Errorf("%s: a way to object %v\n%s", topic, !objection, body)

@@ -40,7 +40,7 @@ func (s *Server) Mount(m *http.ServeMux) error {
 	m.Handle("POST /v1/decisions", web.JSON(s.API, s.decide))
 	m.Handle("POST /v1/verifier/options", web.JSON(s.API, s.verifierOptions))
 	m.Handle("PUT /v1/verifier", web.JSON(s.API, s.setVerifier))
-	m.Handle("DELETE /v1/verifier", web.JSON(s.API, s.removeVerifier))
+	m.Handle("POST /v1/verifier/removal", web.JSON(s.API, s.removeVerifier))
 	m.Handle("PUT /v1/push", web.JSON(s.API, s.setPush))
 	m.Handle("DELETE /v1/push", web.JSON(s.API, s.endPush))
 	m.HandleFunc("GET /v1/events", s.events)
@@ -83,8 +83,6 @@ type tokenAnswer struct {
 	Now      string   `json:"now"`
 	Issuer   string   `json:"issuer"`
 	Contract contract `json:"contract"`
-	// Verifiers are the passkey by which approvals are confirmed, and behind it one that waits to take its place.
-	Verifiers []verifier `json:"verifiers"`
 }
 
 type contract struct {
@@ -95,12 +93,8 @@ type contract struct {
 
 func (s *Server) token(r *http.Request, _ web.Nothing) (tokenAnswer, error) {
 	t, err := s.Authority.ReadToken(r.Context(), s.proof(r, nil))
-	ans := tokenAnswer{State: string(t.State), Expires: t.Expires.Format(time.RFC3339), Now: t.Now.Format(time.RFC3339), Issuer: s.Authority.Bank.TokenOrigin,
-		Contract: contract{t.Contract.BankJA, t.Contract.BankEN, t.Contract.Account}, Verifiers: make([]verifier, len(t.Verifiers))}
-	for i, v := range t.Verifiers {
-		ans.Verifiers[i] = verifierOf(v)
-	}
-	return ans, err
+	return tokenAnswer{string(t.State), t.Expires.Format(time.RFC3339), t.Now.Format(time.RFC3339), s.Authority.Bank.TokenOrigin,
+		contract{t.Contract.BankJA, t.Contract.BankEN, t.Contract.Account}}, err
 }
 
 // mountApp serves the built app. An embedded file has no time, so each gets a strong ETag: a browser asks again each time and is told that nothing changed.

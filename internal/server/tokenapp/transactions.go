@@ -19,10 +19,12 @@ func (s *Server) proof(r *http.Request, body []byte) authority.Proof {
 }
 
 type transactionsAnswer struct {
-	Now       string             `json:"now"`
-	Templates string             `json:"templates"`
-	IssuerKey string             `json:"issuer_key"`
-	PushKey   string             `json:"push_key"`
+	Now       string `json:"now"`
+	Templates string `json:"templates"`
+	IssuerKey string `json:"issuer_key"`
+	PushKey   string `json:"push_key"`
+	// Verifiers are the passkey by which approvals are confirmed, and behind it one that waits to take its place.
+	Verifiers []verifier         `json:"verifiers"`
 	Pending   []tokenTransaction `json:"pending"`
 	Recent    []tokenTransaction `json:"recent"`
 }
@@ -36,7 +38,10 @@ type tokenTransaction struct {
 
 func (s *Server) transactions(r *http.Request, _ web.Nothing) (transactionsAnswer, error) {
 	got, err := s.Authority.TransactionsOfToken(r.Context(), s.proof(r, nil))
-	ans := transactionsAnswer{Now: got.Now.Format(time.RFC3339), IssuerKey: s.Authority.Keys.Issuer().Envelope, PushKey: s.PushKey, Pending: wire(got.Pending), Recent: wire(got.Recent)}
+	ans := transactionsAnswer{Now: got.Now.Format(time.RFC3339), IssuerKey: s.Authority.Keys.Issuer().Envelope, PushKey: s.PushKey, Pending: wire(got.Pending), Recent: wire(got.Recent), Verifiers: make([]verifier, len(got.Verifiers))}
+	for i, v := range got.Verifiers {
+		ans.Verifiers[i] = verifierOf(v)
+	}
 	if got.Bundle != nil && r.URL.Query().Get("templates") != got.Bundle.Hash {
 		ans.Templates = got.Bundle.Envelope
 	}
@@ -55,7 +60,8 @@ func wire(in []authority.TokenTransaction) []tokenTransaction {
 }
 
 type decisionRequest struct {
-	Decision string `json:"decision"`
+	Decision  string `json:"decision"`
+	Assertion string `json:"assertion"`
 }
 
 type decisionAnswer struct {
@@ -64,7 +70,7 @@ type decisionAnswer struct {
 }
 
 func (s *Server) decide(r *http.Request, req decisionRequest) (decisionAnswer, error) {
-	state, now, err := s.Authority.Decide(r.Context(), s.proof(r, web.Body(r)), req.Decision)
+	state, now, err := s.Authority.Decide(r.Context(), s.proof(r, web.Body(r)), req.Decision, req.Assertion)
 	return decisionAnswer{string(state), now.Format(time.RFC3339)}, err
 }
 

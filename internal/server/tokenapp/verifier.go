@@ -26,19 +26,19 @@ type verifierOptions struct {
 	Options json.RawMessage `json:"options"`
 }
 
-func (s *Server) verifierOptions(r *http.Request, _ web.Nothing) (verifierOptions, error) {
-	options, err := s.Authority.VerifierOptions(r.Context(), s.proof(r, nil))
+func (s *Server) verifierOptions(r *http.Request, _ struct{}) (verifierOptions, error) {
+	options, err := s.Authority.VerifierOptions(r.Context(), s.proof(r, web.Body(r)))
 	return verifierOptions{options}, err
 }
 
 type verifierRequest struct {
-	Verifier  string          `json:"verifier"`
-	Created   json.RawMessage `json:"created"`
-	Assertion string          `json:"assertion"`
+	Verifier  string `json:"verifier"`
+	Created   string `json:"created"` // what the browser's credential.toJSON gives, as a text: its names are not spelt as ours
+	Assertion string `json:"assertion"`
 }
 
 func (s *Server) setVerifier(r *http.Request, req verifierRequest) (verifier, error) {
-	v, err := s.Authority.SetVerifier(r.Context(), s.proof(r, web.Body(r)), req.Verifier, req.Created, req.Assertion)
+	v, err := s.Authority.SetVerifier(r.Context(), s.proof(r, web.Body(r)), req.Verifier, []byte(req.Created), req.Assertion)
 	return verifierOf(v), err
 }
 

@@ -201,7 +201,7 @@ func number(v any) (int, bool) {
 
 // topics are the notices that the authority may ask for.
 var topics = []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "password_changed",
-	"transaction_auth_added", "transaction_reported", "transfers_resumed", "login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_held", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held",
+	"transaction_auth_added", "transaction_reported", "transfers_resumed", "login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "passkey_held", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held",
 	"service_stopped", "service_restarted"}
 
 // Compose gives the words of each notice: first in Japanese, then in English, as plain text. No notice leads to a page that asks for a

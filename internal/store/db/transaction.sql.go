@@ -10,10 +10,10 @@ import (
 )
 
 const approveTxn = `-- name: ApproveTxn :execrows
-UPDATE txn SET state = 'approved', token = $2, decision = $3, grade = 'A', language = $4, decided_at = CAST($7 AS BIGINT), approved_until = $5, changed_at = CAST($7 AS BIGINT)
-WHERE txn.id = $1 AND txn.state = 'pending' AND txn.expires_at > CAST($7 AS BIGINT)
+UPDATE txn SET state = 'approved', token = $2, decision = $3, grade = 'A', language = $4, decided_at = CAST($8 AS BIGINT), approved_until = $5, changed_at = CAST($8 AS BIGINT)
+WHERE txn.id = $1 AND txn.state = 'pending' AND txn.expires_at > CAST($8 AS BIGINT)
   AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
-  AND EXISTS (SELECT 1 FROM token k WHERE k.id = $2 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST($7 AS BIGINT) AND k.key_thumbprint = $6)
+  AND EXISTS (SELECT 1 FROM token k WHERE k.id = $2 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST($8 AS BIGINT) AND k.key_thumbprint = $6 AND k.verifier = $7)
 `
 
 type ApproveTxnParams struct {
@@ -23,10 +23,11 @@ type ApproveTxnParams struct {
 	Language      string
 	ApprovedUntil int64
 	KeyThumbprint string
+	Verifier      string
 	Now           int64
 }
 
-// The key by which the decision was verified must still be the token's: it may have been read some minutes before.
+// The key by which the decision was verified, and the passkey by which it was confirmed or none, must still be the token's: they may have been read some minutes before.
 func (q *Queries) ApproveTxn(ctx context.Context, arg ApproveTxnParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, approveTxn,
 		arg.ID,
@@ -35,6 +36,7 @@ func (q *Queries) ApproveTxn(ctx context.Context, arg ApproveTxnParams) (int64, 
 		arg.Language,
 		arg.ApprovedUntil,
 		arg.KeyThumbprint,
+		arg.Verifier,
 		arg.Now,
 	)
 	if err != nil {
@@ -44,7 +46,7 @@ func (q *Queries) ApproveTxn(ctx context.Context, arg ApproveTxnParams) (int64, 
 }
 
 const asked = `-- name: Asked :one
-SELECT k.id, k.customer, k.state, k.platform, k.signing_key, k.key_thumbprint, k.expires_at, COALESCE(x.id, '') AS txn, COALESCE(x.client, '') AS client, COALESCE(x.template, '') AS template,
+SELECT k.id, k.customer, k.state, k.platform, k.signing_key, k.key_thumbprint, k.expires_at, k.verifier, COALESCE(x.id, '') AS txn, COALESCE(x.client, '') AS client, COALESCE(x.template, '') AS template,
     COALESCE(x.state, '') AS txn_state, COALESCE(x.document_hash, '') AS document_hash, COALESCE(x.offer, '') AS offer, COALESCE(x.display_ja, '') AS display_ja,
     COALESCE(x.display_en, '') AS display_en, COALESCE(x.bundle, '') AS bundle, COALESCE(x.decision, '') AS decision
 FROM token k LEFT JOIN txn x ON x.id = $2 AND x.customer = k.customer
@@ -64,6 +66,7 @@ type AskedRow struct {
 	SigningKey    []byte
 	KeyThumbprint string
 	ExpiresAt     int64
+	Verifier      string
 	Txn           string
 	Client        string
 	Template      string
@@ -87,6 +90,7 @@ func (q *Queries) Asked(ctx context.Context, arg AskedParams) (AskedRow, error) 
 		&i.SigningKey,
 		&i.KeyThumbprint,
 		&i.ExpiresAt,
+		&i.Verifier,
 		&i.Txn,
 		&i.Client,
 		&i.Template,
@@ -192,7 +196,8 @@ const decideTxn = `-- name: DecideTxn :execrows
 UPDATE txn SET state = $2, token = $3, decision = $4, reason = $5, grade = $6, language = $7, decided_at = CAST($10 AS BIGINT), approved_until = $8, ended_at = $9, changed_at = CAST($10 AS BIGINT)
 WHERE txn.id = $1 AND txn.state = 'pending' AND txn.expires_at > CAST($10 AS BIGINT)
   AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
-  AND EXISTS (SELECT 1 FROM token k WHERE k.id = $3 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST($10 AS BIGINT))
+  AND EXISTS (SELECT 1 FROM token k WHERE k.id = $3 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST($10 AS BIGINT)
+    AND (CAST($2 AS TEXT) <> 'approved' OR k.verifier = $11))
 `
 
 type DecideTxnParams struct {
@@ -206,6 +211,7 @@ type DecideTxnParams struct {
 	ApprovedUntil int64
 	EndedAt       int64
 	Now           int64
+	Verifier      string
 }
 
 func (q *Queries) DecideTxn(ctx context.Context, arg DecideTxnParams) (int64, error) {
@@ -220,6 +226,7 @@ func (q *Queries) DecideTxn(ctx context.Context, arg DecideTxnParams) (int64, er
 		arg.ApprovedUntil,
 		arg.EndedAt,
 		arg.Now,
+		arg.Verifier,
 	)
 	if err != nil {
 		return 0, err

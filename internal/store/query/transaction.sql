@@ -22,7 +22,7 @@ SELECT kind, envelope FROM txn_envelope WHERE txn = $1;
 SELECT * FROM txn WHERE id = $1;
 
 -- name: Asked :one
-SELECT k.id, k.customer, k.state, k.platform, k.signing_key, k.key_thumbprint, k.expires_at, COALESCE(x.id, '') AS txn, COALESCE(x.client, '') AS client, COALESCE(x.template, '') AS template,
+SELECT k.id, k.customer, k.state, k.platform, k.signing_key, k.key_thumbprint, k.expires_at, k.verifier, COALESCE(x.id, '') AS txn, COALESCE(x.client, '') AS client, COALESCE(x.template, '') AS template,
     COALESCE(x.state, '') AS txn_state, COALESCE(x.document_hash, '') AS document_hash, COALESCE(x.offer, '') AS offer, COALESCE(x.display_ja, '') AS display_ja,
     COALESCE(x.display_en, '') AS display_en, COALESCE(x.bundle, '') AS bundle, COALESCE(x.decision, '') AS decision
 FROM token k LEFT JOIN txn x ON x.id = $2 AND x.customer = k.customer
@@ -44,14 +44,15 @@ SELECT id, customer, changed_at FROM txn WHERE changed_at >= $1 ORDER BY changed
 UPDATE txn SET state = $2, token = $3, decision = $4, reason = $5, grade = $6, language = $7, decided_at = CAST(sqlc.arg(now) AS BIGINT), approved_until = $8, ended_at = $9, changed_at = CAST(sqlc.arg(now) AS BIGINT)
 WHERE txn.id = $1 AND txn.state = 'pending' AND txn.expires_at > CAST(sqlc.arg(now) AS BIGINT)
   AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
-  AND EXISTS (SELECT 1 FROM token k WHERE k.id = $3 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST(sqlc.arg(now) AS BIGINT));
+  AND EXISTS (SELECT 1 FROM token k WHERE k.id = $3 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST(sqlc.arg(now) AS BIGINT)
+    AND (CAST($2 AS TEXT) <> 'approved' OR k.verifier = sqlc.arg(verifier)));
 
 -- name: ApproveTxn :execrows
--- The key by which the decision was verified must still be the token's: it may have been read some minutes before.
+-- The key by which the decision was verified, and the passkey by which it was confirmed or none, must still be the token's: they may have been read some minutes before.
 UPDATE txn SET state = 'approved', token = $2, decision = $3, grade = 'A', language = $4, decided_at = CAST(sqlc.arg(now) AS BIGINT), approved_until = $5, changed_at = CAST(sqlc.arg(now) AS BIGINT)
 WHERE txn.id = $1 AND txn.state = 'pending' AND txn.expires_at > CAST(sqlc.arg(now) AS BIGINT)
   AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
-  AND EXISTS (SELECT 1 FROM token k WHERE k.id = $2 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST(sqlc.arg(now) AS BIGINT) AND k.key_thumbprint = $6);
+  AND EXISTS (SELECT 1 FROM token k WHERE k.id = $2 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST(sqlc.arg(now) AS BIGINT) AND k.key_thumbprint = $6 AND k.verifier = $7);
 
 -- name: CountOfflineTry :one
 UPDATE txn SET offline_tries = txn.offline_tries + 1

@@ -63,17 +63,17 @@ export async function decide(contract: Contract, now: number, decision: string, 
 
 /** What the browser needs to make a credential by which approvals are confirmed. */
 export async function verifierOptions(contract: Contract, now: number): Promise<Record<string, unknown>> {
-  const body = (await (await request(contract, now, 'POST', '/v1/verifier/options')).json()) as Record<string, unknown>;
+  const body = (await (await request(contract, now, 'POST', '/v1/verifier/options', {})).json()) as Record<string, unknown>;
   return body['options'] as Record<string, unknown>;
 }
 
 /** Hands in what was made, with this phone's word that it is its own. */
 export async function setVerifier(contract: Contract, now: number, verifier: string, created: unknown): Promise<void> {
-  await request(contract, now, 'PUT', '/v1/verifier', { verifier, created, assertion: '' });
+  await request(contract, now, 'PUT', '/v1/verifier', { verifier, created: JSON.stringify(created), assertion: '' });
 }
 
 export async function removeVerifier(contract: Contract, now: number, removal: string, assertion: string): Promise<void> {
-  await request(contract, now, 'DELETE', '/v1/verifier', { removal, assertion });
+  await request(contract, now, 'POST', '/v1/verifier/removal', { removal, assertion });
 }
 
 /** Opens the stream that says when to look. It stays open until the signal ends it. */

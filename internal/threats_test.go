@@ -1,0 +1,38 @@
+package internal_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Every row of the table of attacks names a test, and every test that it names exists.
+func TestEveryAttackHasItsTest(t *testing.T) {
+	b, err := os.ReadFile("../docs/threats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`([a-z0-9/_]+_test\\.go):((?:Test|Fuzz)[A-Za-z0-9]+)`")
+	rows := 0
+	for line := range strings.Lines(string(b)) {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| attack") {
+			continue
+		}
+		rows++
+		found := named.FindAllStringSubmatch(line, -1)
+		if len(found) == 0 || len(found) != strings.Count(line, "_test.go:") {
+			t.Errorf("a row without a test, or with one that cannot be read: %s", line)
+		}
+		for _, m := range found {
+			source, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(m[1])))
+			if err != nil || !strings.Contains(string(source), "\nfunc "+m[2]+"(") {
+				t.Errorf("%s has no %s (%v)", m[1], m[2], err)
+			}
+		}
+	}
+	if rows < 50 {
+		t.Errorf("only %d rows were found", rows)
+	}
+}
