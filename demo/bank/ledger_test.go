@@ -187,7 +187,7 @@ func TestTextsOfStates(t *testing.T) {
 	for _, kind := range accountTypes {
 		keys = append(keys, "type_"+kind)
 	}
-	for _, why := range []string{"no_answer", "old", "limit", "short", "refused", "not_permitted", "code_form", "offline_wrong", "offline_blocked", "transaction_pending", "transaction_auth_off",
+	for _, why := range []string{"no_answer", "old", "limit", "short", "refused", "not_permitted", "code_form", "offline_wrong", "offline_blocked", "offline_unfit", "transaction_pending", "transaction_auth_off",
 		"transfers_stopped", "service_stopped", "token_none", "token_expired", "otp_locked", "fields_refused", "known", "full", "moved", "ceiling"} {
 		said = append(said, "why_"+why)
 	}
