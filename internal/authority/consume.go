@@ -1,0 +1,168 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/signing"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+// ConsumeTransaction gives the bank's executor the permit for what was approved, if that is exactly what it is about to carry out: once, and the same permit again to the
+// same request. Anything else is refused and raises an alarm, because then somebody has altered an order between the approval and here.
+func (a *Authority) ConsumeTransaction(ctx context.Context, by audit.Actor, id string, e Execution) (out Transaction, err error) {
+	if !keyForm.MatchString(e.Request) {
+		return out, problem.New(problem.Malformed, "field", "request")
+	}
+	var row db.Txn
+	err = a.do(ctx, by, audit.TransactionConsume, func(ctx context.Context, d *deed) error {
+		var err error
+		if row, err = own(ctx, d.Queries, by, id); err != nil {
+			return err
+		}
+		d.on(row.Customer, id)
+		t, err := a.transactionOf(ctx, d.Queries, row, d.now)
+		if err != nil {
+			return err
+		}
+		if differs := a.differs(t, e); differs != "" {
+			d.detail = map[string]string{"field": differs, "state": string(t.State)}
+			return errors.Join(d.also(ctx, audit.TransactionAlarm, id), d.refuse(problem.New(problem.PermitMismatch, "field", differs)))
+		}
+		switch t.State {
+		case transaction.Approved:
+		case transaction.Consumed:
+			if row.Request == e.Request {
+				return nil
+			}
+			return problem.New(problem.TransactionConsumed)
+		case transaction.Lapsed:
+			return problem.New(problem.TransactionLapsed)
+		default:
+			return problem.New(problem.TransactionNotApproved, "state", string(t.State))
+		}
+		d.detail = map[string]string{"grade": string(t.Grade)}
+		return d.consume(ctx, row, t, e.Request)
+	})
+	if err != nil {
+		return out, err
+	}
+	a.tell(row.ID, row.Customer)
+	return a.ReadTransaction(ctx, by, id)
+}
+
+// consume gives the permit for a transaction that is approved, once.
+func (d *deed) consume(ctx context.Context, row db.Txn, t Transaction, request string) error {
+	permit, err := transaction.MakePermit(transaction.Permit{Transaction: row.ID, Document: row.DocumentHash, Decision: row.Decision, Grade: t.Grade, Audience: row.Client, Customer: t.Customer,
+		Order: transaction.Order{Template: t.Document.Template, Currency: t.Document.Currency, Fields: t.Document.Fields}, Request: request, Time: d.now}, d.a.Keys.Issuer().Kid, d.a.Keys.SignIssuer)
+	if err != nil {
+		return err
+	}
+	did, err := store.Once(d.ConsumeTxn(ctx, db.ConsumeTxnParams{ID: row.ID, Request: request, Permit: signing.Hash(permit), Now: store.Micros(d.now)}))
+	if err != nil {
+		return err
+	}
+	if !did { // between reading and writing it was withdrawn, carried out or stopped: look again, and say which
+		return store.ErrConflict
+	}
+	return d.InsertEnvelope(ctx, db.InsertEnvelopeParams{Txn: row.ID, Kind: permitEnvelope, Envelope: permit})
+}
+
+// differs names what an execution has otherwise than the document that was approved.
+func (a *Authority) differs(t Transaction, e Execution) string {
+	if e.Ref != t.Customer {
+		return "customer"
+	}
+	b, ok := a.bundles.Load(t.bundle)
+	if !ok {
+		return "template"
+	}
+	tmpl, ok := b.(*transaction.Bundle).Template(e.Template)
+	if !ok {
+		return "template"
+	}
+	fields, err := b.(*transaction.Bundle).Arrange(tmpl, e.Fields)
+	if err != nil {
+		var f *transaction.FieldError
+		if errors.As(err, &f) {
+			return f.Field
+		}
+		return "fields"
+	}
+	shown := transaction.Order{Template: t.Document.Template, Currency: t.Document.Currency, Fields: t.Document.Fields}
+	return shown.Differs(transaction.Order{Template: e.Template, Currency: e.Currency, Fields: fields})
+}
+
+// Evidence is the file that proves, without us, what the customer saw and answered. A transaction that nobody answered has evidence of the offer alone.
+func (a *Authority) Evidence(ctx context.Context, by audit.Actor, id string) (transaction.Evidence, error) {
+	row, err := own(ctx, a.Store.Reader(), by, id)
+	if err != nil {
+		return transaction.Evidence{}, err
+	}
+	b, err := a.bundle(ctx, a.Store.Reader(), row.Bundle)
+	if err != nil {
+		return transaction.Evidence{}, err
+	}
+	envelopes, err := a.Store.Reader().EnvelopesOf(ctx, id)
+	if err != nil {
+		return transaction.Evidence{}, err
+	}
+	named := map[string]string{offerEnvelope: row.Offer, decisionEnvelope: row.Decision, assertionEnvelope: row.Decision, offlineEnvelope: row.Offline, permitEnvelope: row.Permit}
+	kept := map[string]string{}
+	for _, e := range envelopes {
+		if named[e.Kind] != "" { // what came after the row was read belongs to a later state
+			kept[e.Kind] = e.Envelope
+		}
+	}
+	word, err := a.issuerWord(ctx, a.Store.Reader(), kept[offerEnvelope])
+	if err != nil {
+		return transaction.Evidence{}, err
+	}
+	e := transaction.Evidence{Version: "1", Offer: kept[offerEnvelope], Decision: kept[decisionEnvelope], Assertion: kept[assertionEnvelope], Offline: kept[offlineEnvelope], Permit: kept[permitEnvelope],
+		IssuerKey: word, Templates: b.Envelope, DeviceKey: map[string]string{}}
+	if row.Token == "" {
+		return e, nil
+	}
+	if e.Assertion != "" {
+		if e.Verifier, err = a.wordOf(ctx, e.Assertion); err != nil {
+			return transaction.Evidence{}, err
+		}
+	}
+	t, err := a.Store.Reader().TokenByID(ctx, row.Token)
+	if err != nil {
+		return e, err
+	}
+	e.Certificate = t.Certificate
+	for n, v := range signing.JWK(t.SigningKey).Object() {
+		e.DeviceKey[n], _ = v.(string) // a key's members are strings
+	}
+	return e, nil
+}
+
+// Reports are the transactions of this system of the bank that customers did not ask for (身に覚えがない), the newest first; before is the moment of the last one of the
+// page before, or the zero time.
+func (a *Authority) Reports(ctx context.Context, by audit.Actor, before time.Time) ([]Transaction, error) {
+	now, err := a.moment()
+	if err != nil {
+		return nil, err
+	}
+	if before.IsZero() {
+		before = now.Add(time.Second)
+	}
+	rows, err := a.Store.Reader().ReportedTxns(ctx, db.ReportedTxnsParams{Client: by.ID, DecidedAt: store.Micros(before)})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Transaction, len(rows))
+	for i, row := range rows {
+		if out[i], err = a.transactionOf(ctx, a.Store.Reader(), row, now); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
