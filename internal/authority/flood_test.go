@@ -19,7 +19,7 @@ import (
 func TestAFloodOfWrongPasswordsKeepsHerNotOut(t *testing.T) {
 	testkit.Each(t, func(t *testing.T, w *testkit.World) {
 		ctx := t.Context()
-		total, sources, logins := 400, 3, 10
+		total, sources, logins := 150, 3, 10
 		if os.Getenv("INKAN_TEST_LONG") != "" {
 			total, sources, logins = 100_000, 100, 50
 		}
