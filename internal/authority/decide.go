@@ -2,7 +2,6 @@ package authority
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,134 +16,6 @@ import (
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
 )
-
-// Proof is a token's request as it came in, with the proof that the token made it (docs/protocol.md, Requests of a registered token).
-type Proof struct {
-	DPoP, Method, URL string
-	Body              []byte
-	Source            string // the network it came from, for the trail
-}
-
-// prove finds the token that made a request. A proof is good once, and whatever does not hold is refused alike.
-func (a *Authority) prove(ctx context.Context, p Proof) (db.Token, time.Time, error) {
-	row, use, now, err := a.read(ctx, p)
-	if err == nil {
-		err = a.useProof(ctx, use)
-	}
-	return row, now, err
-}
-
-// useProof uses up a proof in a write of its own, and refuses one that has been used.
-func (a *Authority) useProof(ctx context.Context, use db.UseProofParams) error {
-	fresh := false
-	err := a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		fresh, err = store.Once(tx.UseProof(ctx, use))
-		return err
-	})
-	if err == nil && !fresh {
-		err = problem.New(problem.ProofRefused)
-	}
-	return err
-}
-
-// read finds the token that a proof is of. The proof has not been used up when it returns.
-func (a *Authority) read(ctx context.Context, p Proof) (row db.Token, use db.UseProofParams, now time.Time, err error) {
-	claims, envelope, now, err := a.claims(p)
-	if err != nil {
-		return row, use, now, err
-	}
-	row, err = a.Store.Reader().TokenByID(ctx, claims.Token)
-	if err = signedBy(envelope, row.SigningKey, err); err != nil {
-		return db.Token{}, use, now, err
-	}
-	return row, a.proofUse(claims, now), now, nil
-}
-
-// claims reads what a proof claims, and refuses one that is not about this request at this time. Its signature has not been looked at.
-func (a *Authority) claims(p Proof) (claims signing.Proof, envelope *signing.Envelope, now time.Time, err error) {
-	if now, err = a.moment(); err != nil {
-		return claims, nil, now, err
-	}
-	claims, envelope, err = signing.ParseProof(p.DPoP)
-	if err != nil || claims.Method != p.Method || claims.URL != p.URL || claims.Body != signing.BodyHash(p.Body) || claims.Time.Sub(now).Abs() > a.Policy.ProofSkew {
-		return claims, nil, now, problem.New(problem.ProofRefused)
-	}
-	return claims, envelope, now, nil
-}
-
-// signedBy says whether a proof was signed with the key of the token that it names; found is what looking for the token gave. Whatever does not hold is refused alike.
-func signedBy(envelope *signing.Envelope, key []byte, found error) error {
-	switch {
-	case errors.Is(found, store.ErrNone):
-		return problem.New(problem.ProofRefused)
-	case found != nil:
-		return found
-	case len(key) != len(signing.JWK{}) || envelope.Verify(signing.JWK(key)) != nil:
-		return problem.New(problem.ProofRefused)
-	}
-	return nil
-}
-
-// proofUse is how the use of a proof is remembered. What it is remembered by begins with the time in the proof: those of one moment lie side by side in the index, where
-// otherwise every one of them would be written to a page of its own.
-func (a *Authority) proofUse(claims signing.Proof, now time.Time) db.UseProofParams {
-	id := hashCookie(claims.Token + "|" + claims.ID)
-	binary.BigEndian.PutUint32(id, uint32(claims.Time.Unix())) //nolint:gosec // it is near to now
-	return db.UseProofParams{ID: id, ExpiresAt: store.Micros(now.Add(2 * a.Policy.ProofSkew))}
-}
-
-// tokenActor is a token as the trail names it.
-func tokenActor(row db.Token, p Proof) audit.Actor {
-	return audit.Actor{Kind: audit.Token, ID: row.ID, Device: row.Platform, Source: p.Source}
-}
-
-// TokenTransaction is a transaction as the token sees it: the offer's bytes and nothing that could be shown instead of them.
-type TokenTransaction struct {
-	Offer    string
-	State    transaction.State
-	Decided  time.Time
-	Language string
-}
-
-// TokenTransactions is what a token is told: what waits, what was, and by which templates it is shown.
-type TokenTransactions struct {
-	Now             time.Time
-	Pending, Recent []TokenTransaction
-	Verifiers       []Verifier          // by what its user confirms her approvals, and what waits to take that one's place
-	Bundle          *transaction.Bundle // of what is pending, or the one in use; nil where there is none
-}
-
-// TransactionsOfToken lists what waits for the customer and what she has answered lately.
-func (a *Authority) TransactionsOfToken(ctx context.Context, p Proof) (out TokenTransactions, err error) {
-	row, now, err := a.prove(ctx, p)
-	if err != nil {
-		return out, err
-	}
-	out.Now, out.Bundle = now, a.templates
-	if s := store.Token(row).ShownState(now); s != token.Active && s != token.Expired && s != token.Locked {
-		return out, problem.New(problem.TokenNone)
-	}
-	if out.Verifiers, err = a.verifiersOf(ctx, row, now); err != nil {
-		return out, err
-	}
-	rows, err := a.Store.Reader().TokenTxns(ctx, db.TokenTxnsParams{Customer: row.Customer, CreatedAt: store.Micros(now) + 1})
-	if err != nil {
-		return out, err
-	}
-	for _, r := range rows {
-		t := TokenTransaction{Offer: r.Offer, State: transaction.ShownState(transaction.State(r.State), store.Time(r.ExpiresAt), store.Time(r.ApprovedUntil), now), Decided: store.Time(r.DecidedAt), Language: r.Language}
-		switch {
-		case t.State != transaction.Pending:
-			out.Recent = append(out.Recent, t)
-		case store.Token(row).ShownState(now) == token.Active:
-			out.Pending = append(out.Pending, t)
-			if out.Bundle, err = a.bundle(ctx, a.Store.Reader(), r.Bundle); err != nil {
-				return out, err
-			}
-		}
-	}
-	return out, nil
-}
 
 // errRepeated says that a proof has been used before. It is no refusal of the deed that it comes from: a request that is sent again leaves no second trace.
 var errRepeated = errors.New("a proof that has been used")
@@ -583,16 +454,4 @@ func (d *deed) stopTransfers(ctx context.Context, row db.Txn, t token.Token) err
 		return nil
 	}
 	return errors.Join(d.also(ctx, audit.TransfersStop, row.ID), d.tellAll(ctx, row.Customer, "transaction_reported", map[string]string{"phone": t.Platform}))
-}
-
-// CustomerOfToken is whose transactions a token that has proved itself may be told of.
-func (a *Authority) CustomerOfToken(ctx context.Context, p Proof) (string, error) {
-	row, now, err := a.prove(ctx, p)
-	if err != nil {
-		return "", err
-	}
-	if store.Token(row).ShownState(now) != token.Active {
-		return "", problem.New(problem.TokenNone)
-	}
-	return row.Customer, nil
 }
