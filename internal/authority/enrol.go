@@ -155,7 +155,7 @@ func (a *Authority) Apply(ctx context.Context, s Session, confirm []byte) error 
 		err = d.InsertEnrolment(ctx, db.InsertEnrolmentParams{ID: id, Customer: c.ID, Address: address.ID, KeySealed: sealed, KeyTypedMac: a.codeMAC(key.Typed),
 			KeySecretMac: a.codeMAC(key.Secret), KeyExpiresAt: store.Micros(d.now.Add(a.Policy.RegistrationKeyLife)), NumberSealed: numberSealed,
 			NumberMac: a.codeMAC(number), OrderedAt: store.Micros(d.now), OrderedDevice: s.Device, OrderedSource: s.Source,
-			ExpiresAt: store.Micros(d.now.Add(a.Policy.EnrolmentLife)), RequestHash: []byte{}})
+			ExpiresAt: store.Micros(d.now.Add(a.Policy.EnrolmentLife)), RequestHash: []byte{}, Purpose: string(enrolment.First)})
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func Address(r db.Address) customer.Address {
 
 // Enrolment is the enrolment that a row holds.
 func Enrolment(r db.Enrolment) enrolment.Enrolment {
-	return enrolment.Enrolment{ID: r.ID, Customer: r.Customer, State: enrolment.State(r.State), Address: r.Address, KeyExpires: Time(r.KeyExpiresAt),
+	return enrolment.Enrolment{ID: r.ID, Customer: r.Customer, Purpose: enrolment.Purpose(r.Purpose), Replaces: r.Replaces, Txn: r.Txn, State: enrolment.State(r.State), Address: r.Address, KeyExpires: Time(r.KeyExpiresAt),
 		Tries: int(r.Tries), StartTries: int(r.StartTries), Ordered: Time(r.OrderedAt), OrderedDevice: r.OrderedDevice, OrderedSource: r.OrderedSource,
 		Expires: Time(r.ExpiresAt), Ended: Time(r.EndedAt), Token: r.Token, Version: r.Version}
 }

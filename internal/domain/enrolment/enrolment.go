@@ -14,6 +14,18 @@ import (
 // State of an enrolment.
 type State string
 
+// Purpose is what an enrolment is for. Who may see its key, and who may start the use of the token that it leads to, depends on it.
+type Purpose string
+
+// The purposes. First: a token where the customer has none. The others put a token in the place of another one: Move with the old phone at hand (B-04), Reissue
+// without it (M-12), Release by the bank's staff (M-13).
+const (
+	First   Purpose = "first"
+	Move    Purpose = "move"
+	Reissue Purpose = "reissue"
+	Release Purpose = "release"
+)
+
 // Event in the life of an enrolment.
 type Event string
 
@@ -58,6 +70,9 @@ var (
 // Enrolment is one application for a token.
 type Enrolment struct {
 	ID, Customer  string
+	Purpose       Purpose
+	Replaces      string // the token that ends when this one is used first; empty where there is none
+	Txn           string // the approval of a move; empty elsewhere, and before the new phone has registered
 	State         State
 	Address       string // identifier of the address the number went to
 	KeyExpires    time.Time

@@ -29,6 +29,12 @@ const (
 	Errand      = "ask"
 	Staff       = "stf"
 	StaffVisit  = "svs"
+
+	Cooling    = "col"
+	Reissue    = "rei"
+	PhoneCheck = "tel"
+	Notice     = "ntc"
+	Release    = "rel"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

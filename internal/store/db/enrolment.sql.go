@@ -74,7 +74,7 @@ func (q *Queries) EndEnrolment(ctx context.Context, arg EndEnrolmentParams) (int
 }
 
 const enrolmentByID = `-- name: EnrolmentByID :one
-SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version FROM enrolment WHERE id = $1
+SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version, purpose, replaces, txn FROM enrolment WHERE id = $1
 `
 
 func (q *Queries) EnrolmentByID(ctx context.Context, id string) (Enrolment, error) {
@@ -102,12 +102,15 @@ func (q *Queries) EnrolmentByID(ctx context.Context, id string) (Enrolment, erro
 		&i.RequestHash,
 		&i.Answer,
 		&i.Version,
+		&i.Purpose,
+		&i.Replaces,
+		&i.Txn,
 	)
 	return i, err
 }
 
 const enrolmentByNumber = `-- name: EnrolmentByNumber :one
-SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version FROM enrolment WHERE number_mac = $1 AND state = 'ordered'
+SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version, purpose, replaces, txn FROM enrolment WHERE number_mac = $1 AND state = 'ordered'
 `
 
 func (q *Queries) EnrolmentByNumber(ctx context.Context, numberMac []byte) (Enrolment, error) {
@@ -135,12 +138,15 @@ func (q *Queries) EnrolmentByNumber(ctx context.Context, numberMac []byte) (Enro
 		&i.RequestHash,
 		&i.Answer,
 		&i.Version,
+		&i.Purpose,
+		&i.Replaces,
+		&i.Txn,
 	)
 	return i, err
 }
 
 const enrolmentByRequest = `-- name: EnrolmentByRequest :one
-SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version FROM enrolment WHERE request_hash = $1 AND state IN ('registered', 'completed')
+SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version, purpose, replaces, txn FROM enrolment WHERE request_hash = $1 AND state IN ('registered', 'completed')
 `
 
 func (q *Queries) EnrolmentByRequest(ctx context.Context, requestHash []byte) (Enrolment, error) {
@@ -168,12 +174,15 @@ func (q *Queries) EnrolmentByRequest(ctx context.Context, requestHash []byte) (E
 		&i.RequestHash,
 		&i.Answer,
 		&i.Version,
+		&i.Purpose,
+		&i.Replaces,
+		&i.Txn,
 	)
 	return i, err
 }
 
 const enrolmentByTypedKey = `-- name: EnrolmentByTypedKey :one
-SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version FROM enrolment WHERE key_typed_mac = $1 AND state = 'ordered'
+SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version, purpose, replaces, txn FROM enrolment WHERE key_typed_mac = $1 AND state = 'ordered'
 `
 
 func (q *Queries) EnrolmentByTypedKey(ctx context.Context, keyTypedMac []byte) (Enrolment, error) {
@@ -201,12 +210,15 @@ func (q *Queries) EnrolmentByTypedKey(ctx context.Context, keyTypedMac []byte) (
 		&i.RequestHash,
 		&i.Answer,
 		&i.Version,
+		&i.Purpose,
+		&i.Replaces,
+		&i.Txn,
 	)
 	return i, err
 }
 
 const expiredEnrolments = `-- name: ExpiredEnrolments :many
-SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version FROM enrolment WHERE state IN ('ordered', 'registered') AND expires_at <= $1 ORDER BY expires_at LIMIT $2
+SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version, purpose, replaces, txn FROM enrolment WHERE state IN ('ordered', 'registered') AND expires_at <= $1 ORDER BY expires_at LIMIT $2
 `
 
 type ExpiredEnrolmentsParams struct {
@@ -245,6 +257,9 @@ func (q *Queries) ExpiredEnrolments(ctx context.Context, arg ExpiredEnrolmentsPa
 			&i.RequestHash,
 			&i.Answer,
 			&i.Version,
+			&i.Purpose,
+			&i.Replaces,
+			&i.Txn,
 		); err != nil {
 			return nil, err
 		}
@@ -261,8 +276,8 @@ func (q *Queries) ExpiredEnrolments(ctx context.Context, arg ExpiredEnrolmentsPa
 
 const insertEnrolment = `-- name: InsertEnrolment :exec
 INSERT INTO enrolment (id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac,
-    tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version)
-VALUES ($1, $2, 'ordered', $3, $4, $5, $6, $7, $8, $9, 0, 0, $10, $11, $12, $13, 0, '', $14, '', 1)
+    tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version, purpose, replaces)
+VALUES ($1, $2, 'ordered', $3, $4, $5, $6, $7, $8, $9, 0, 0, $10, $11, $12, $13, 0, '', $14, '', 1, $15, $16)
 `
 
 type InsertEnrolmentParams struct {
@@ -280,6 +295,8 @@ type InsertEnrolmentParams struct {
 	OrderedSource string
 	ExpiresAt     int64
 	RequestHash   []byte
+	Purpose       string
+	Replaces      string
 }
 
 func (q *Queries) InsertEnrolment(ctx context.Context, arg InsertEnrolmentParams) error {
@@ -298,12 +315,14 @@ func (q *Queries) InsertEnrolment(ctx context.Context, arg InsertEnrolmentParams
 		arg.OrderedSource,
 		arg.ExpiresAt,
 		arg.RequestHash,
+		arg.Purpose,
+		arg.Replaces,
 	)
 	return err
 }
 
 const openEnrolment = `-- name: OpenEnrolment :one
-SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version FROM enrolment WHERE customer = $1 AND state IN ('ordered', 'registered')
+SELECT id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac, tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version, purpose, replaces, txn FROM enrolment WHERE customer = $1 AND state IN ('ordered', 'registered')
 `
 
 func (q *Queries) OpenEnrolment(ctx context.Context, customer string) (Enrolment, error) {
@@ -331,6 +350,9 @@ func (q *Queries) OpenEnrolment(ctx context.Context, customer string) (Enrolment
 		&i.RequestHash,
 		&i.Answer,
 		&i.Version,
+		&i.Purpose,
+		&i.Replaces,
+		&i.Txn,
 	)
 	return i, err
 }
@@ -383,6 +405,23 @@ func (q *Queries) SetEnrolmentAddress(ctx context.Context, arg SetEnrolmentAddre
 		arg.NumberMac,
 		arg.Version,
 	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const setEnrolmentTxn = `-- name: SetEnrolmentTxn :execrows
+UPDATE enrolment SET txn = $2, version = version + 1 WHERE id = $1 AND state = 'registered'
+`
+
+type SetEnrolmentTxnParams struct {
+	ID  string
+	Txn string
+}
+
+func (q *Queries) SetEnrolmentTxn(ctx context.Context, arg SetEnrolmentTxnParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setEnrolmentTxn, arg.ID, arg.Txn)
 	if err != nil {
 		return 0, err
 	}

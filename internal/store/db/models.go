@@ -71,6 +71,16 @@ type Ceremony struct {
 	ExpiresAt int64
 }
 
+type Cooling struct {
+	ID       string
+	Customer string
+	Change   string
+	Object   string
+	Approved bool
+	Since    int64
+	Until    int64
+}
+
 type Customer struct {
 	ID                 string
 	Ref                string
@@ -117,6 +127,9 @@ type Enrolment struct {
 	RequestHash   []byte
 	Answer        string
 	Version       int64
+	Purpose       string
+	Replaces      string
+	Txn           string
 }
 
 type Errand struct {

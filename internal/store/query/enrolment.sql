@@ -1,7 +1,10 @@
 -- name: InsertEnrolment :exec
 INSERT INTO enrolment (id, customer, state, address, key_sealed, key_typed_mac, key_secret_mac, key_expires_at, number_sealed, number_mac,
-    tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version)
-VALUES ($1, $2, 'ordered', $3, $4, $5, $6, $7, $8, $9, 0, 0, $10, $11, $12, $13, 0, '', $14, '', 1);
+    tries, start_tries, ordered_at, ordered_device, ordered_source, expires_at, ended_at, token, request_hash, answer, version, purpose, replaces)
+VALUES ($1, $2, 'ordered', $3, $4, $5, $6, $7, $8, $9, 0, 0, $10, $11, $12, $13, 0, '', $14, '', 1, $15, $16);
+
+-- name: SetEnrolmentTxn :execrows
+UPDATE enrolment SET txn = $2, version = version + 1 WHERE id = $1 AND state = 'registered';
 
 -- name: EnrolmentByID :one
 SELECT * FROM enrolment WHERE id = $1;
