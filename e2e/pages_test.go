@@ -187,6 +187,7 @@ var galleryLink = regexp.MustCompile(`href="/gallery/([^"]+)"`)
 
 // Every page of the login host, in both languages and colours and on both screens: pictures to look at, and nothing serious for axe-core.
 func TestEveryPageOfTheLoginHostIsFitToBeSeen(t *testing.T) {
+	t.Parallel()
 	for _, lang := range []string{"ja", "en"} {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()
@@ -224,6 +225,7 @@ func TestEveryPageOfTheLoginHostIsFitToBeSeen(t *testing.T) {
 
 // The same for the bank, the mailbox, the start page and the screens of the token app.
 func TestEveryOtherPageIsFitToBeSeen(t *testing.T) {
+	t.Parallel()
 	for n, lang := range []string{"ja", "en"} {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()
@@ -431,6 +433,7 @@ func TestTheWholeWalkWorksWithTheKeyboardAlone(t *testing.T) {
 
 // The button on the bank's page and the app's help that speaks of it use the same words.
 func TestTheAppCallsTheBanksButtonByItsName(t *testing.T) {
+	t.Parallel()
 	for _, lang := range []string{"ja", "en"} {
 		words := map[string]map[string]string{}
 		for _, f := range []string{"customer", "tokenapp"} {

@@ -27,6 +27,7 @@ func (b *tab) answer(name, reference string, words ...string) {
 
 // A login lets her look. A payee is registered and a limit raised when she has approved it on the phone; removing and lowering need nothing of it.
 func TestPayeeAndLimitNeedThePhone(t *testing.T) {
+	t.Parallel()
 	for lang, yen := range map[string]func(string) string{"ja": func(n string) string { return n + "円" }, "en": func(n string) string { return "JPY " + n }} {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()

@@ -67,6 +67,7 @@ func (d *demo) staffCommand(args ...string) string {
 
 // The first member of staff, as somebody who tries the demo meets it: the link on the start page, a passkey, a word, the second person's command, the console.
 func TestAMemberOfStaffComesToTheConsole(t *testing.T) {
+	t.Parallel()
 	for _, lang := range []string{"ja", "en"} {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()

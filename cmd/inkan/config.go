@@ -94,6 +94,9 @@ type configPolicy struct {
 	SourceWindow        *time.Duration `toml:"source_window"`
 	RegistrationKeyLife *time.Duration `toml:"registration_key_life"`
 	EnrolmentLife       *time.Duration `toml:"enrolment_life"`
+	MoveLife            *time.Duration `toml:"move_life"`
+	ReissueWindow       *time.Duration `toml:"reissue_window"`
+	ReissueLife         *time.Duration `toml:"reissue_life"`
 	RegistrationTries   *int           `toml:"registration_tries"`
 	StartTries          *int           `toml:"start_tries"`
 	Downloads           *int           `toml:"downloads"`
@@ -118,6 +121,15 @@ type configPolicy struct {
 	CoolingOff          *time.Duration `toml:"cooling_off"`
 	MailCodeLife        *time.Duration `toml:"mail_code_life"`
 	MailCodeTries       *int           `toml:"mail_code_tries"`
+	PhoneCallLife       *time.Duration `toml:"phone_call_life"`
+	PhoneCodeLife       *time.Duration `toml:"phone_code_life"`
+	PhoneCallbackLife   *time.Duration `toml:"phone_callback_life"`
+	PhoneCallback       *bool          `toml:"phone_callback"`
+	PhoneTries          *int           `toml:"phone_tries"`
+	PhoneBlock          *time.Duration `toml:"phone_block"`
+	PhoneSendsPerHour   *int           `toml:"phone_sends_per_hour"`
+	PhoneSendsPerDay    *int           `toml:"phone_sends_per_day"`
+	PhoneOnFile         *time.Duration `toml:"phone_on_file"`
 	StaffIdle           *time.Duration `toml:"staff_idle"`
 	StaffLife           *time.Duration `toml:"staff_life"`
 	StaffLinkLife       *time.Duration `toml:"staff_link_life"`
@@ -137,6 +149,9 @@ func (c configPolicy) policy() policy.Policy {
 	set(&p.SourceWindow, c.SourceWindow)
 	set(&p.RegistrationKeyLife, c.RegistrationKeyLife)
 	set(&p.EnrolmentLife, c.EnrolmentLife)
+	set(&p.MoveLife, c.MoveLife)
+	set(&p.ReissueWindow, c.ReissueWindow)
+	set(&p.ReissueLife, c.ReissueLife)
 	set(&p.RegistrationTries, c.RegistrationTries)
 	set(&p.StartTries, c.StartTries)
 	set(&p.Downloads, c.Downloads)
@@ -161,6 +176,15 @@ func (c configPolicy) policy() policy.Policy {
 	set(&p.CoolingOff, c.CoolingOff)
 	set(&p.MailCodeLife, c.MailCodeLife)
 	set(&p.MailCodeTries, c.MailCodeTries)
+	set(&p.PhoneCallLife, c.PhoneCallLife)
+	set(&p.PhoneCodeLife, c.PhoneCodeLife)
+	set(&p.PhoneCallbackLife, c.PhoneCallbackLife)
+	set(&p.PhoneCallback, c.PhoneCallback)
+	set(&p.PhoneTries, c.PhoneTries)
+	set(&p.PhoneBlock, c.PhoneBlock)
+	set(&p.PhoneSendsPerHour, c.PhoneSendsPerHour)
+	set(&p.PhoneSendsPerDay, c.PhoneSendsPerDay)
+	set(&p.PhoneOnFile, c.PhoneOnFile)
 	set(&p.StaffIdle, c.StaffIdle)
 	set(&p.StaffLife, c.StaffLife)
 	set(&p.StaffLinkLife, c.StaffLinkLife)

@@ -44,6 +44,8 @@ type parts struct {
 	store     *store.Store
 	keyDir    string
 	mail      smtp.Config
+	core      authority.CoreBanking // nil where cash cards cannot be checked
+	telephone authority.Telephone   // nil where nobody can be called
 	policy    policy.Policy
 	bank      authority.Bank
 	apiOrigin string
@@ -84,6 +86,10 @@ func build(ctx context.Context, p parts) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
+	voice, err := web.LoadTexts(files.Files, "phone")
+	if err != nil {
+		return nil, err
+	}
 	mailer, err := smtp.New(p.mail)
 	if err != nil {
 		return nil, err
@@ -92,7 +98,7 @@ func build(ctx context.Context, p parts) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := authority.New(ctx, authority.Config{Pusher: pusher, Store: p.store, Keys: k, Mailer: mailer, Caller: callback.New(p.here), Compose: web.Compose(texts, p.bank), Policy: p.policy, Bank: p.bank,
+	a, err := authority.New(ctx, authority.Config{Pusher: pusher, Core: p.core, Telephone: p.telephone, Speak: web.Speak(voice, p.bank), Store: p.store, Keys: k, Mailer: mailer, Caller: callback.New(p.here), Compose: web.Compose(texts, p.bank), Word: web.Inbox(texts, p.bank), Policy: p.policy, Bank: p.bank,
 		Now: p.now, Rand: rand.Reader, Log: p.log, Listed: leaked.Listed})
 	if err != nil {
 		return nil, err

@@ -44,6 +44,7 @@ var routes = []route{
 	{loginHost, "GET", "/login", open, ""}, {loginHost, "POST", "/login", preForm, ""}, {loginHost, "GET", "/logout", open, ""}, {loginHost, "POST", "/logout", inside, ""},
 	{loginHost, "GET", "/gallery", open, ""}, {loginHost, "GET", "/gallery/{page}", open, "/gallery/login"}, {loginHost, "GET", "/", open, "/nowhere"},
 	{loginHost, "GET", "/login/code", inside, ""}, {loginHost, "POST", "/login/code", inside, ""},
+	{loginHost, "GET", "/renew", inside, ""}, {loginHost, "POST", "/renew", inside, ""},
 	{loginHost, "GET", "/login/passwords", inside, ""}, {loginHost, "POST", "/login/passwords", inside, ""},
 	{loginHost, "GET", "/token/apply", inside, ""}, {loginHost, "POST", "/token/apply", inside, ""}, {loginHost, "POST", "/token/test", inside, ""},
 	{loginHost, "GET", "/token/address", inside, ""}, {loginHost, "POST", "/token/address", inside, ""},
@@ -62,7 +63,8 @@ var routes = []route{
 	{loginHost, "POST", "/security/errand/{errand}/code", inside, noErrand + "/code"}, {loginHost, "POST", "/security/errand/{errand}/do", inside, noErrand + "/do"},
 	{loginHost, "POST", "/security/errand/{errand}/cancel", inside, noErrand + "/cancel"},
 
-	{tokenHost, "POST", "/v1/registrations", doc, ""}, {tokenHost, "GET", "/v1/time", doc, ""}, {tokenHost, "GET", "/v1/token", doc, ""},
+	{tokenHost, "POST", "/v1/registrations", doc, ""}, {tokenHost, "POST", "/v1/renewals", doc, ""}, {tokenHost, "POST", "/v1/renewals/confirmation", doc, ""}, {tokenHost, "GET", "/v1/time", doc, ""}, {tokenHost, "GET", "/v1/token", doc, ""},
+	{tokenHost, "POST", "/v1/moves", doc, ""}, {tokenHost, "POST", "/v1/moves/cancel", doc, ""}, {tokenHost, "POST", "/v1/moves/finish", doc, ""},
 	{tokenHost, "GET", "/{$}", open, "/"}, {tokenHost, "GET", "/r", open, ""},
 	{tokenHost, "GET", "/v1/transactions", doc, ""}, {tokenHost, "POST", "/v1/decisions", doc, ""}, {tokenHost, "PUT", "/v1/push", doc, ""}, {tokenHost, "DELETE", "/v1/push", doc, ""},
 	{tokenHost, "GET", "/v1/events", doc, ""},

@@ -44,17 +44,22 @@ type Bank struct {
 
 // Config is what an authority is made of. All fields but Listed and Log are required.
 type Config struct {
-	Store   *store.Store
-	Keys    Keys
-	Mailer  Mailer
-	Caller  Caller
-	Pusher  Pusher // may be nil: then nobody is woken, and the app is opened by hand
-	Compose Compose
-	Policy  policy.Policy
-	Bank    Bank
-	Now     func() time.Time
-	Rand    io.Reader
-	Log     *slog.Logger
+	Store  *store.Store
+	Keys   Keys
+	Mailer Mailer
+	Caller Caller
+	Pusher Pusher // may be nil: then nobody is woken, and the app is opened by hand
+	// Core and Telephone may be nil: then the ways that need them are not offered, and pages say so. Speak is required with a Telephone.
+	Core      CoreBanking
+	Telephone Telephone
+	Speak     Speak
+	Compose   Compose
+	Word      Word // of the inbox that token apps show; may be nil: then they have none
+	Policy    policy.Policy
+	Bank      Bank
+	Now       func() time.Time
+	Rand      io.Reader
+	Log       *slog.Logger
 	// Listed says whether a folded password is among the leaked ones.
 	Listed func(string) bool
 	// Hashers is how many passwords are hashed at the same time; zero means one for each processor.

@@ -58,8 +58,12 @@ func (a *Authority) ConsumeTransaction(ctx context.Context, by audit.Actor, id s
 
 // consume gives the permit for a transaction that is approved, once.
 func (d *deed) consume(ctx context.Context, row db.Txn, t Transaction, request string) error {
+	changes, err := coolingOf(ctx, d.Queries, row.Customer, d.now)
+	if err != nil {
+		return err
+	}
 	permit, err := transaction.MakePermit(transaction.Permit{Transaction: row.ID, Document: row.DocumentHash, Decision: row.Decision, Grade: t.Grade, Audience: row.Client, Customer: t.Customer,
-		Order: transaction.Order{Template: t.Document.Template, Currency: t.Document.Currency, Fields: t.Document.Fields}, Request: request, Time: d.now}, d.a.Keys.Issuer().Kid, d.a.Keys.SignIssuer)
+		Order: transaction.Order{Template: t.Document.Template, Currency: t.Document.Currency, Fields: t.Document.Fields}, Request: request, Time: d.now, CoolingOff: permitted(changes)}, d.a.Keys.Issuer().Kid, d.a.Keys.SignIssuer)
 	if err != nil {
 		return err
 	}
@@ -128,20 +132,99 @@ func (a *Authority) Evidence(ctx context.Context, by audit.Actor, id string) (tr
 	if row.Token == "" {
 		return e, nil
 	}
-	if e.Assertion != "" {
-		if e.Verifier, err = a.wordOf(ctx, e.Assertion); err != nil {
-			return transaction.Evidence{}, err
-		}
-	}
-	t, err := a.Store.Reader().TokenByID(ctx, row.Token)
+	keys, err := a.deviceKeys(ctx, row.Token)
 	if err != nil {
 		return e, err
 	}
-	e.Certificate = t.Certificate
-	for n, v := range signing.JWK(t.SigningKey).Object() {
-		e.DeviceKey[n], _ = v.(string) // a key's members are strings
+	signer := keys[0] // of an offline code, which is nobody's signature, the one in use then
+	for _, k := range keys {
+		if e.Decision == "" && k.since <= row.DecidedAt || e.Decision != "" && k.signed(signing.TypDecision, e.Decision) {
+			signer = k
+			break
+		}
 	}
-	return e, nil
+	e.Certificate, e.DeviceKey = signer.certificate, signer.members()
+	if e.CertificateIssuer, err = a.otherWord(ctx, e.Certificate, e.IssuerKey); err != nil {
+		return e, err
+	}
+	if e.Assertion == "" {
+		return e, nil
+	}
+	if e.Verifier, err = a.wordOf(ctx, e.Assertion); err != nil || signer.signed(signing.TypVerifier, e.Verifier) {
+		return e, err
+	}
+	for _, k := range keys { // it was registered before the keys were renewed
+		if k.signed(signing.TypVerifier, e.Verifier) {
+			e.VerifierCertificate, e.VerifierKey = k.certificate, k.members()
+			e.VerifierIssuer, err = a.otherWord(ctx, e.VerifierCertificate, e.IssuerKey)
+			break
+		}
+	}
+	return e, err
+}
+
+// deviceKey is the signing key of one generation of a token.
+type deviceKey struct {
+	key         signing.JWK
+	certificate string
+	since       int64
+}
+
+// deviceKeys are those of a token, the one in use first.
+func (a *Authority) deviceKeys(ctx context.Context, tokenID string) ([]deviceKey, error) {
+	t, err := a.Store.Reader().TokenByID(ctx, tokenID)
+	if err != nil {
+		return nil, err
+	}
+	before, err := a.Store.Reader().GenerationsOf(ctx, tokenID)
+	keys := []deviceKey{{key: signing.JWK(t.SigningKey), certificate: t.Certificate}}
+	for i, g := range before {
+		keys[i].since = g.EndedAt
+		keys = append(keys, deviceKey{key: signing.JWK(g.SigningKey), certificate: g.Certificate})
+	}
+	return keys, err
+}
+
+// signed says whether an envelope was signed with the key.
+func (k deviceKey) signed(typ, envelope string) bool {
+	_, err := signing.Open(typ, envelope, k.key)
+	return err == nil
+}
+
+func (k deviceKey) members() map[string]string {
+	out := map[string]string{}
+	for n, v := range k.key.Object() {
+		out[n], _ = v.(string) // a key's members are strings
+	}
+	return out
+}
+
+// otherWord is the root's word for the issuer key that signed a certificate, where that is another one than the evidence has already.
+func (a *Authority) otherWord(ctx context.Context, certificate, have string) (string, error) {
+	kid, err := signing.KidOf(certificate)
+	if err != nil {
+		return "", err
+	}
+	word, err := signing.ParseIssuerWord(have)
+	if err != nil || word.Key.Thumbprint() == kid {
+		return "", err
+	}
+	latest, err := a.issuerWordOf(ctx, certificate)
+	if err != nil {
+		return "", err
+	}
+	if word, err = signing.ParseIssuerWord(latest); err != nil {
+		return "", err
+	}
+	c, err := signing.ParseCertificate(certificate, word.Key)
+	if err != nil {
+		return "", err
+	}
+	then, err := a.Store.Reader().IssuerKeyAt(ctx, db.IssuerKeyAtParams{Kid: kid, At: store.Micros(c.NotBefore), Latest: store.Micros(c.NotBefore.Add(signing.IssuerKeyLeeway))})
+	if errors.Is(err, store.ErrNone) {
+		return latest, nil
+	}
+	return then, err
 }
 
 // Reports are the transactions of this system of the bank that customers did not ask for (身に覚えがない), the newest first; before is the moment of the last one of the

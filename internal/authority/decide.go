@@ -10,7 +10,6 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
-	"github.com/inkan-auth/inkan/internal/domain/signing"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/store"
@@ -56,22 +55,35 @@ func (a *Authority) Decide(ctx context.Context, p Proof, compact, assertion stri
 	}
 	decision, signed, unread := transaction.ParseDecision(compact)
 	asked, remembered := a.asked.find(decision.Transaction)
-	if !remembered || asked.ID != claims.Token || (asked.Verifier != "") != (decision.Verification == transaction.ByWebAuthn) || !approves(asked, decision, now) { // only a write that looks at the rows again may rely on what is remembered
+	if !remembered || asked.ID != claims.Token || (asked.Verifier != "") != (decision.Verification == transaction.ByWebAuthn) || !approves(asked, decision, now) ||
+		signedBy(envelope, asked.SigningKey, nil) != nil { // only a write that looks at the rows again may rely on what is remembered, and its keys may have been renewed since
 		asked, err = a.Store.Reader().Asked(ctx, db.AskedParams{ID: claims.Token, ID_2: decision.Transaction})
 	}
-	if err = signedBy(envelope, asked.SigningKey, err); err != nil {
+	if err = a.signedNow(ctx, claims.Token, envelope, asked.SigningKey, err); err != nil {
 		return "", now, err
 	}
 	use := a.proofUse(claims, now)
-	if unread != nil || decision.Token != asked.ID || signed.Verify(signing.JWK(asked.SigningKey)) != nil {
+	if unread == nil && decision.Token == asked.ID && asked.Decision == decision.Hash { // the same decision again, because the answer was lost, changes nothing and is no second act of hers
+		return answered(decision.Answer), now, a.useProof(ctx, use)
+	}
+	refusal := problem.New(problem.DecisionRefused)
+	if unread == nil && decision.Token == asked.ID {
+		err := a.signedNow(ctx, asked.ID, signed, asked.SigningKey, nil)
+		if problem.KindOf(err) == "" && err != nil {
+			return "", now, err
+		}
+		if refusal = nil; err != nil {
+			refusal = problem.New(problem.DecisionRefused)
+		}
+		if problem.KindOf(err) == problem.KeyRenewed { // signed before the renewal: the app asks its user again
+			refusal = problem.New(problem.KeyRenewed)
+		}
+	}
+	if refusal != nil {
 		if err := a.useProof(ctx, use); err != nil {
 			return "", now, err
 		}
-		return "", now, problem.New(problem.DecisionRefused)
-	}
-	// The same decision again, because the answer was lost, changes nothing and is no second act of hers.
-	if asked.Decision == decision.Hash {
-		return answered(decision.Answer), now, a.useProof(ctx, use)
+		return "", now, refusal
 	}
 	c := &choice{ctx: ctx, by: tokenActor(db.Token{ID: asked.ID, Platform: asked.Platform}, p), use: use, asked: asked, decision: decision, compact: compact, assertion: assertion}
 	// What was offered never changes. It is compared before the write, because others wait while one writes.
@@ -292,6 +304,9 @@ func (d *deed) unapproved(ctx context.Context, c *choice) (transaction.State, er
 		if refusal := unfit(store.Token(t), d.now); refusal != nil {
 			return "", d.refuse(refusal)
 		}
+		if t.KeyThumbprint != c.asked.KeyThumbprint { // renewed between reading and writing
+			return "", d.refuse(problem.New(problem.KeyRenewed))
+		}
 	}
 	state, err := d.unmoved(ctx, row, c)
 	if problem.KindOf(err) != "" {
@@ -395,7 +410,13 @@ func (d *deed) unmoved(ctx context.Context, row db.Txn, c *choice) (transaction.
 		return d.raiseGrade(ctx, row, c)
 	}
 	s := stateOf(row, d.now)
-	if s == transaction.Pending { // not the transaction was in the way: the token, or the fence
+	if s == transaction.Pending { // not the transaction was in the way: a stop, the token, or the fence
+		if err := d.unstopped(ctx, row.Customer); err != nil {
+			if problem.KindOf(err) != "" {
+				err = d.refuse(err)
+			}
+			return "", err
+		}
 		t, err := d.TokenByID(ctx, c.asked.ID)
 		if err == nil && t.Verifier != c.verifier() {
 			return "", d.refuse(problem.New(problem.DecisionRefused))

@@ -43,7 +43,7 @@ type lane struct {
 
 // lanes are all kinds of messages; failed is told what went wrong on our side.
 func (a *Authority) lanes(failed func(lane string, err error)) (all []*lane) {
-	for _, topic := range []string{mails, wakeTopic, eventTopic, loginEnded} {
+	for _, topic := range []string{mails, wakeTopic, eventTopic, loginEnded, callTopic, smsTopic} {
 		all = append(all, &lane{Authority: a, topic: topic, failed: func(err error) { failed(topic, err) }, busy: map[string]bool{}})
 	}
 	return all
@@ -163,6 +163,8 @@ func (a *Authority) deliver(ctx context.Context, row db.Outbox, now time.Time) e
 		return a.deliverWake(ctx, row, now)
 	case eventTopic:
 		return a.deliverEvent(ctx, row, now)
+	case callTopic, smsTopic:
+		return a.deliverPhone(ctx, row, now)
 	}
 	address, err := a.Store.Reader().AddressByID(ctx, row.Address)
 	if err != nil {
@@ -296,20 +298,22 @@ func (a *Authority) SweepDue(ctx context.Context) error {
 	}
 	for _, row := range tokens {
 		err := a.do(ctx, clock, audit.TokenExpire, func(ctx context.Context, d *deed) error {
-			d.on(row.Customer, row.ID)
-			return store.Must(d.SetTokenState(ctx, db.SetTokenStateParams{ID: row.ID, State: "expired", State_2: "active"}))
+			return d.expire(ctx, row)
 		})
-		if err != nil {
+		if err != nil && problem.KindOf(err) != problem.Conflict { // renewed in the last moment
 			return err
 		}
 	}
-	if err := errors.Join(a.sweepTransactions(ctx, now), a.sweepOIDC(ctx, now), a.sweepStaff(ctx, now)); err != nil {
+	if err := a.remind(ctx, now); err != nil {
+		return err
+	}
+	if err := errors.Join(a.sweepReissues(ctx, now), a.sweepTransactions(ctx, now), a.sweepOIDC(ctx, now), a.sweepStaff(ctx, now), a.sweepPhone(ctx, now)); err != nil {
 		return err
 	}
 	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
 		day := store.Micros(now.Add(-24 * time.Hour))
 		// A session is kept long after its end, because the next login tells the customer of the last one.
-		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day), tx.DeleteOldIdempotency(ctx, day), tx.DeleteOldCeremonies(ctx, store.Micros(now)), tx.DeleteOldErrands(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldObjections(ctx, store.Micros(now)), tx.DeleteOldSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))),
+		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day), tx.DeleteOldIdempotency(ctx, day), tx.DeleteOldCeremonies(ctx, store.Micros(now)), tx.DeleteOldErrands(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldObjections(ctx, store.Micros(now)), tx.DeleteOldNotices(ctx, store.Micros(now.Add(-a.Policy.NoticeKept))), tx.DeleteOldSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))),
 			tx.DeleteOldStaffSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))))
 	})
 }

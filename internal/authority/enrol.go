@@ -18,9 +18,10 @@ import (
 
 // TokenView is all that a customer may see of her token and of the course towards one.
 type TokenView struct {
-	Token        *token.Token // in use, locked, suspended or expired; nil where there is none
-	Enrolment    *enrolment.Enrolment
-	Phone        string // platform of the phone that registered, while the enrolment waits for the start of use
+	Token        *token.Token         // in use, locked, suspended or expired; nil where there is none
+	Enrolment    *enrolment.Enrolment // towards a first token
+	Replacing    *enrolment.Enrolment // towards another token in the place of this one, begun elsewhere
+	Phone        string               // platform of the phone that registered, while the enrolment waits for the start of use
 	Address      customer.Address
 	Mail         MailState
 	DownloadsNow int       // registrations that count now
@@ -68,7 +69,11 @@ func (a *Authority) TokenOf(ctx context.Context, s Session) (TokenView, error) {
 	v.Address = store.Address(addresses[len(addresses)-1])
 	if row, err := q.OpenEnrolment(ctx, s.Customer); err == nil && store.Time(row.ExpiresAt).After(now) {
 		e := store.Enrolment(row)
-		v.Enrolment = &e
+		if e.Purpose == enrolment.First {
+			v.Enrolment = &e
+		} else {
+			v.Replacing = &e
+		}
 		if e.Token != "" {
 			t, err := q.TokenByID(ctx, e.Token)
 			if err != nil {
@@ -127,12 +132,8 @@ func (a *Authority) Apply(ctx context.Context, s Session, confirm []byte) error 
 		if until := store.Time(now.ReapplyAt); until.After(d.now) {
 			return problem.New(problem.WaitingTime, "until", until)
 		}
-		n, err := d.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: c.ID, RegisteredAt: store.Micros(d.now.Add(-a.Policy.DownloadWindow))})
-		if err != nil {
+		if err := d.downloadsLeft(ctx, c.ID); err != nil {
 			return err
-		}
-		if int(n) >= a.Policy.Downloads {
-			return problem.New(problem.DownloadsUsedUp, "limit", a.Policy.Downloads)
 		}
 		addresses, err := d.AddressesOf(ctx, c.ID)
 		if err != nil {
@@ -142,25 +143,47 @@ func (a *Authority) Apply(ctx context.Context, s Session, confirm []byte) error 
 			return problem.New(problem.AddressRefused)
 		}
 		address := store.Address(addresses[len(addresses)-1])
-		key, sealed, err := a.makeKey(id)
-		if err != nil {
-			return err
-		}
-		number := enrolment.Digits([16]byte(a.random(16)), enrolment.NumberDigits)
-		numberSealed, err := a.Keys.Seal("enrolment", "enrolment.number|"+id, []byte(number))
-		if err != nil {
-			return err
-		}
-		// Two open enrolments with one number cannot be; the unique index sends us round again with another one.
-		err = d.InsertEnrolment(ctx, db.InsertEnrolmentParams{ID: id, Customer: c.ID, Address: address.ID, KeySealed: sealed, KeyTypedMac: a.codeMAC(key.Typed),
-			KeySecretMac: a.codeMAC(key.Secret), KeyExpiresAt: store.Micros(d.now.Add(a.Policy.RegistrationKeyLife)), NumberSealed: numberSealed,
-			NumberMac: a.codeMAC(number), OrderedAt: store.Micros(d.now), OrderedDevice: s.Device, OrderedSource: s.Source,
-			ExpiresAt: store.Micros(d.now.Add(a.Policy.EnrolmentLife)), RequestHash: []byte{}, Purpose: string(enrolment.First)})
+		_, number, err := d.placeOrder(ctx, order{id: id, customer: c.ID, purpose: enrolment.First, address: address.ID, device: s.Device, source: s.Source, life: a.Policy.EnrolmentLife})
 		if err != nil {
 			return err
 		}
 		return d.mailNumber(ctx, address, number, d.now, s.Device, d.now.Add(a.Policy.EnrolmentLife))
 	})
+}
+
+// order is what an enrolment begins with.
+type order struct {
+	id, customer, replaces string
+	purpose                enrolment.Purpose
+	address                string // where its number goes
+	device, source         string // from where it was ordered
+	life                   time.Duration
+}
+
+// placeOrder begins an enrolment with both of its codes. Two open enrolments with one number cannot be; the unique index sends us round again with another one.
+func (d *deed) placeOrder(ctx context.Context, o order) (key enrolment.Key, number string, err error) {
+	a := d.a
+	key, sealed, err := a.makeKey(o.id)
+	if err != nil {
+		return key, "", err
+	}
+	number = enrolment.Digits([16]byte(a.random(16)), enrolment.NumberDigits)
+	numberSealed, err := a.Keys.Seal("enrolment", "enrolment.number|"+o.id, []byte(number))
+	if err != nil {
+		return key, "", err
+	}
+	return key, number, d.InsertEnrolment(ctx, db.InsertEnrolmentParams{ID: o.id, Customer: o.customer, Purpose: string(o.purpose), Replaces: o.replaces, Address: o.address, KeySealed: sealed,
+		KeyTypedMac: a.codeMAC(key.Typed), KeySecretMac: a.codeMAC(key.Secret), KeyExpiresAt: store.Micros(d.now.Add(a.Policy.RegistrationKeyLife)), NumberSealed: numberSealed,
+		NumberMac: a.codeMAC(number), OrderedAt: store.Micros(d.now), OrderedDevice: o.device, OrderedSource: o.source, ExpiresAt: store.Micros(d.now.Add(o.life)), RequestHash: []byte{}})
+}
+
+// downloadsLeft refuses when the customer has registered as many phones as she may (M-13).
+func (d *deed) downloadsLeft(ctx context.Context, customerID string) error {
+	n, err := d.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: customerID, RegisteredAt: store.Micros(d.now.Add(-d.a.Policy.DownloadWindow))})
+	if err == nil && int(n) >= d.a.Policy.Downloads {
+		return problem.New(problem.DownloadsUsedUp, "limit", d.a.Policy.Downloads)
+	}
+	return err
 }
 
 // applicant is the customer of a session that may apply: first passwords changed, nothing owed but the token itself.
@@ -211,9 +234,21 @@ func (a *Authority) RegistrationKey(ctx context.Context, s Session, renew bool) 
 	if _, err := a.applicant(ctx, s); err != nil {
 		return KeyView{}, err
 	}
-	row, err := a.openOrder(ctx, s, now)
+	row, err := a.openOrder(ctx, s.Customer, now)
 	if err != nil {
 		return KeyView{}, err
+	}
+	return a.registrationKey(ctx, s.Actor(), row, enrolment.First, renew)
+}
+
+// registrationKey shows the key of an enrolment of this purpose. The key of any other is shown where that one was begun, and nowhere else.
+func (a *Authority) registrationKey(ctx context.Context, by audit.Actor, row db.Enrolment, purpose enrolment.Purpose, renew bool) (KeyView, error) {
+	now, err := a.moment()
+	if err != nil {
+		return KeyView{}, err
+	}
+	if row.Purpose != string(purpose) {
+		return KeyView{}, problem.New(problem.EnrolmentNone)
 	}
 	if expires := store.Time(row.KeyExpiresAt); !renew && expires.After(now) {
 		b, err := a.Keys.Open("enrolment", "enrolment.key|"+row.ID, row.KeySealed)
@@ -224,9 +259,9 @@ func (a *Authority) RegistrationKey(ctx context.Context, s Session, renew bool) 
 		return a.keyView(row.ID, enrolment.Key{Secret: secret, Typed: typed}, expires), nil
 	}
 	var view KeyView
-	err = a.do(ctx, s.Actor(), audit.KeyShow, func(ctx context.Context, d *deed) error {
-		d.on(s.Customer, row.ID)
-		row, err := d.OpenEnrolment(ctx, s.Customer)
+	err = a.do(ctx, by, audit.KeyShow, func(ctx context.Context, d *deed) error {
+		d.on(row.Customer, row.ID)
+		row, err := d.EnrolmentByID(ctx, row.ID)
 		if errors.Is(err, store.ErrNone) || err == nil && row.State != string(enrolment.Ordered) {
 			return problem.New(problem.EnrolmentNone)
 		}
@@ -250,8 +285,8 @@ func (a *Authority) keyView(id string, key enrolment.Key, expires time.Time) Key
 }
 
 // openOrder is the enrolment that still waits for a phone.
-func (a *Authority) openOrder(ctx context.Context, s Session, now time.Time) (db.Enrolment, error) {
-	row, err := a.Store.Reader().OpenEnrolment(ctx, s.Customer)
+func (a *Authority) openOrder(ctx context.Context, customerID string, now time.Time) (db.Enrolment, error) {
+	row, err := a.Store.Reader().OpenEnrolment(ctx, customerID)
 	if errors.Is(err, store.ErrNone) || err == nil && (row.State != string(enrolment.Ordered) || !store.Time(row.ExpiresAt).After(now)) {
 		return row, problem.New(problem.EnrolmentNone)
 	}
@@ -268,16 +303,21 @@ func (a *Authority) ResendNumber(ctx context.Context, s Session) error {
 		if err := d.notTooSoon(ctx, s.Customer, "registration_number"); err != nil {
 			return err
 		}
-		number, err := a.Keys.Open("enrolment", "enrolment.number|"+row.ID, row.NumberSealed)
-		if err != nil {
-			return err
-		}
-		address, err := d.AddressByID(ctx, row.Address)
-		if err != nil {
-			return err
-		}
-		return d.mailNumber(ctx, store.Address(address), string(number), store.Time(row.OrderedAt), row.OrderedDevice, store.Time(row.ExpiresAt))
+		return d.remailNumber(ctx, row)
 	})
+}
+
+// remailNumber mails the number of an enrolment again.
+func (d *deed) remailNumber(ctx context.Context, row db.Enrolment) error {
+	number, err := d.a.Keys.Open("enrolment", "enrolment.number|"+row.ID, row.NumberSealed)
+	if err != nil {
+		return err
+	}
+	address, err := d.AddressByID(ctx, row.Address)
+	if err != nil {
+		return err
+	}
+	return d.mailNumber(ctx, store.Address(address), string(number), store.Time(row.OrderedAt), row.OrderedDevice, store.Time(row.ExpiresAt))
 }
 
 // orderOf is openOrder inside a deed.
@@ -342,29 +382,14 @@ func (a *Authority) CorrectAddress(ctx context.Context, s Session, confirm []byt
 			return err
 		}
 		d.on(c.ID, "")
-		atOnce = len(addresses) == 0
-		for _, row := range addresses {
-			old := store.Address(row)
-			if old.Mail == mail {
-				return problem.New(problem.AddressRefused)
-			}
-			atOnce = old.State == customer.Bounced
-			if !atOnce {
-				values, err := d.objection(ctx, c.ID, "address_corrected", old.ID, nil)
-				if err != nil {
-					return err
-				}
-				if err := d.mail(ctx, old, "address_corrected", values, d.now.Add(a.Policy.NoticeLife)); err != nil {
-					return err
-				}
-			}
-			if _, err := d.SetAddressState(ctx, db.SetAddressStateParams{ID: old.ID, State: string(customer.Retired)}); err != nil {
-				return err
-			}
+		old, there := present(addresses)
+		atOnce = !there || old.State == customer.Bounced
+		next, err := d.replaceAddress(ctx, c.ID, mail)
+		if err != nil {
+			return err
 		}
-		next := customer.Address{ID: a.newID(ident.Address, d.now), Customer: c.ID, Mail: mail, State: customer.Usable, Since: d.now}
 		d.object = next.ID
-		if err := d.InsertAddress(ctx, db.InsertAddressParams{ID: next.ID, Customer: c.ID, Mail: mail, State: string(next.State), Since: store.Micros(d.now)}); err != nil {
+		if err := errors.Join(d.cool(ctx, c.ID, AddressChanged, next.ID, false), d.tellObject(ctx, c.ID, "address_corrected", next.ID, addressWords(next))); err != nil {
 			return err
 		}
 		open, err := d.OpenEnrolment(ctx, c.ID)

@@ -28,10 +28,14 @@ const (
 	AddPasskey    Act = "passkey.add"
 	RemovePasskey Act = "passkey.remove"
 	StopUse       Act = "token.stop"
+	ChangeAddress Act = "address.change" // its object is the new address
 )
 
 // templateOf is what the token app shows for an act.
-var templateOf = map[Act]string{AddPasskey: "passkey", RemovePasskey: "passkey_remove", StopUse: "stop"}
+var templateOf = map[Act]string{AddPasskey: "passkey", RemovePasskey: "passkey_remove", StopUse: "stop", ChangeAddress: "address"}
+
+// longestShown is how long a text may be that a document shows whole.
+const longestShown = 60
 
 // ourselves is the client of transactions that the server itself asks for. No system of the bank can have this name: it has a sign that clientID does not allow.
 const ourselves = "inkan:login"
@@ -169,6 +173,23 @@ func (d *deed) errandFields(ctx context.Context, s Session, act Act, object stri
 			}
 		}
 	case StopUse:
+	case ChangeAddress:
+		rows, err := d.AddressesOf(ctx, s.Customer)
+		if err != nil {
+			return nil, err
+		}
+		old, there := present(rows)
+		switch {
+		case there && old.Mail == object:
+			return nil, problem.New(problem.AddressRefused)
+		case len(object) > longestShown:
+			return nil, problem.New(problem.AddressRefused)
+		}
+		f := map[string]string{"address.what": "mail", "address.after": object}
+		if there && len(old.Mail) <= longestShown {
+			f["address.before"] = old.Mail
+		}
+		return f, nil
 	default:
 		return nil, problem.New(problem.Malformed, "field", "act")
 	}

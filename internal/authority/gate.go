@@ -106,6 +106,9 @@ func (a *Authority) checkPassword(ctx context.Context, by audit.Actor, action au
 		case err != nil: // nothing was looked at, so nothing was tried
 			return errors.Join(err, a.giveBack(ctx, c.ID, f, lane))
 		case left(a.Policy, n) == 0:
+			if err := a.tellBlocked(ctx, c.ID, f); err != nil {
+				return err
+			}
 			err = a.blockedNow(ctx, c.ID, f, lane)
 		default:
 			err = problem.New(kind, "tries_left", left(a.Policy, n))
@@ -154,6 +157,15 @@ func (a *Authority) giveBack(ctx context.Context, customerID string, f factor, l
 
 func (a *Authority) giveBackParams(customerID string, f factor, lane string) db.GiveBackTryParams {
 	return db.GiveBackTryParams{Customer: customerID, Factor: string(f), Lane: lane, Every: int64(a.Policy.TriesPerBlock), Base: a.Policy.BlockFirst.Microseconds()}
+}
+
+// tellBlocked tells the customer that a factor of hers was wrong so often that it is closed for a while.
+func (a *Authority) tellBlocked(ctx context.Context, customerID string, f factor) error {
+	return a.do(ctx, audit.Actor{Kind: audit.Server}, audit.FactorBlock, func(ctx context.Context, d *deed) error {
+		d.on(customerID, "")
+		d.detail = map[string]string{"factor": string(f)}
+		return d.tellAll(ctx, customerID, "factor_blocked", map[string]string{"factor": string(f)})
+	})
 }
 
 // blockedNow is the refusal for a factor that has just been blocked, with the time it opens again.
@@ -297,7 +309,8 @@ func (s *spend) countWrong(ctx context.Context) error {
 	case lock <= 0:
 		return errors.Join(s.lockToken(ctx, s.token), s.refuse(problem.New(problem.OTPLocked)))
 	case left(p, n) == 0:
-		return s.refuse(problem.New(problem.FactorBlocked, "factor", string(oneTimePassword), "until", store.Time(try.BlockedUntil), "lock_left", lock))
+		return errors.Join(s.also(ctx, audit.FactorBlock, ""), s.tellAll(ctx, s.customer, "factor_blocked", map[string]string{"factor": string(oneTimePassword)}),
+			s.refuse(problem.New(problem.FactorBlocked, "factor", string(oneTimePassword), "until", store.Time(try.BlockedUntil), "lock_left", lock)))
 	}
 	return s.refuse(problem.New(problem.OTPWrong, "tries_left", left(p, n), "lock_left", lock))
 }

@@ -18,9 +18,12 @@ func (d *deed) mailNumber(ctx context.Context, to customer.Address, number strin
 		"time": ordered.UTC().Format(time.RFC3339), "expires": expires.UTC().Format(time.RFC3339)}, expires)
 }
 
-// tellAll puts a notice for every address of the customer into the outbox.
+// tellAll puts a notice into the customer's inbox, and for every address of hers into the outbox, one that has just been replaced among them. None can be switched off.
 func (d *deed) tellAll(ctx context.Context, customerID, topic string, values map[string]string) error {
-	addresses, err := d.AddressesOf(ctx, customerID)
+	if err := d.noticed(ctx, customerID, topic, values); err != nil {
+		return err
+	}
+	addresses, err := d.AddressesToTell(ctx, db.AddressesToTellParams{Customer: customerID, ToldUntil: store.Micros(d.now)})
 	if err != nil {
 		return err
 	}
@@ -34,11 +37,7 @@ func (d *deed) tellAll(ctx context.Context, customerID, topic string, values map
 
 // mail puts one message into the outbox. Its values are sealed: a registration number must not lie about in a table.
 func (d *deed) mail(ctx context.Context, to customer.Address, topic string, values map[string]string, expires time.Time) error {
-	all := map[string]string{"device": d.by.Device, "time": d.now.Format(time.RFC3339), "phone_number": d.a.Bank.Phone}
-	for k, v := range values {
-		all[k] = v
-	}
-	plain, err := json.Marshal(all)
+	plain, err := json.Marshal(d.mailValues(values))
 	if err != nil {
 		return err
 	}
@@ -48,4 +47,13 @@ func (d *deed) mail(ctx context.Context, to customer.Address, topic string, valu
 		return err
 	}
 	return d.InsertOutbox(ctx, db.InsertOutboxParams{ID: id, Customer: to.Customer, Topic: topic, Address: to.ID, Sealed: sealed, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(expires)})
+}
+
+// mailValues are the values of a notice, with those that every notice has.
+func (d *deed) mailValues(values map[string]string) map[string]string {
+	all := map[string]string{"device": d.by.Device, "time": d.now.Format(time.RFC3339), "phone_number": d.a.Bank.Phone}
+	for k, v := range values {
+		all[k] = v
+	}
+	return all
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
@@ -50,8 +51,7 @@ func (d *deed) objection(ctx context.Context, customerID, topic, object string, 
 
 func (a *Authority) objectionMAC(code string) []byte { return a.Keys.MAC("objection", []byte(code)) }
 
-// Object stops the service of a customer by the code of a notice that she has read: sessions end, what waits is withdrawn, and nobody logs in any more, by whatever means. A
-// second time changes nothing and is no error. What it was about is held.
+// Object stops the service of a customer by the code of a notice that she has read, and undoes what the notice told of. A second time changes nothing and is no error.
 func (a *Authority) Object(ctx context.Context, by audit.Actor, code string) error {
 	now, err := a.moment()
 	if err != nil {
@@ -74,50 +74,46 @@ func (a *Authority) Object(ctx context.Context, by audit.Actor, code string) err
 	if err != nil || row.UsedAt > 0 {
 		return err
 	}
-	return a.do(ctx, by, audit.ServiceStop, func(ctx context.Context, d *deed) error {
+	var stopped stop
+	err = a.do(ctx, by, audit.ServiceStop, func(ctx context.Context, d *deed) error {
 		d.on(row.Customer, "")
-		d.detail = map[string]string{"notice": row.Topic}
+		d.detail = map[string]string{"by": "notice", "notice": row.Topic}
 		once, err := store.Once(d.UseObjection(ctx, db.UseObjectionParams{Mac: row.Mac, UsedAt: store.Micros(d.now)}))
 		if err != nil || !once {
 			return err
 		}
-		if strings.HasPrefix(row.Object, "pky_") {
-			if _, err := d.HoldPasskey(ctx, row.Object); err != nil {
-				return err
-			}
-		}
-		stopped, err := store.Once(d.StopCustomer(ctx, db.StopCustomerParams{ID: row.Customer, StoppedAt: store.Micros(d.now)}))
-		if err != nil || !stopped {
+		if err := d.undo(ctx, row); err != nil {
 			return err
 		}
-		chains, err := d.EndAllSessions(ctx, db.EndAllSessionsParams{Customer: row.Customer, EndedAt: store.Micros(d.now)})
-		if err != nil {
-			return err
-		}
-		for _, chain := range chains {
-			if err := d.tellBank(ctx, row.Customer, chain); err != nil {
-				return err
-			}
-		}
-		return errors.Join(d.cancelOpen(ctx, row.Customer), d.tellAll(ctx, row.Customer, "service_stopped", nil))
+		stopped, err = d.stopService(ctx, row.Customer)
+		return err
 	})
+	if err == nil {
+		a.told(stopped)
+	}
+	return err
 }
 
-// RestartService is the road back after a stop: the operator's act until the console's case of two persons stands.
-func (a *Authority) RestartService(ctx context.Context, ref string) error {
-	return a.do(ctx, audit.Actor{Kind: audit.Operator}, audit.ServiceRestart, func(ctx context.Context, d *deed) error {
-		c, err := d.CustomerByRef(ctx, ref)
-		if errors.Is(err, store.ErrNone) {
-			return problem.New(problem.NotFound)
-		}
+// undo takes back what a notice told of, as far as that can be: a passkey is held, an address gives way to the one before. What is undone needs no caution any more. A token stays as it is: with
+// the service stopped nobody can use it, and who it belongs to is found out on the road back.
+func (d *deed) undo(ctx context.Context, row db.Objection) error {
+	undone := false
+	switch {
+	case strings.HasPrefix(row.Object, ident.Passkey+"_"):
+		n, err := d.HoldPasskey(ctx, row.Object)
 		if err != nil {
 			return err
 		}
-		d.on(c.ID, "")
-		restarted, err := store.Once(d.RestartCustomer(ctx, c.ID))
-		if err != nil || !restarted {
+		undone = n > 0
+	case strings.HasPrefix(row.Object, ident.Address+"_") && store.Time(row.CreatedAt).Add(d.a.Policy.ObjectionTime).After(d.now):
+		var err error
+		if undone, err = d.restoreAddress(ctx, row.Customer, row.Object); err != nil {
 			return err
 		}
-		return d.tellAll(ctx, c.ID, "service_restarted", nil)
-	})
+	}
+	if !undone {
+		return nil
+	}
+	_, err := d.EndCooling(ctx, db.EndCoolingParams{Customer: row.Customer, Object: row.Object, Until: store.Micros(d.now)})
+	return err
 }

@@ -314,7 +314,7 @@ func (a *Authority) AddPasskey(ctx context.Context, s Session, errand, name stri
 		if !fresh { // registered already, perhaps by somebody else (section 7.1, step 26)
 			return problem.New(problem.PasskeyRefused)
 		}
-		return d.tellObject(ctx, s.Customer, topic, p.ID, map[string]string{"passkey": p.Name, "usable": p.Usable.UTC().Format(time.RFC3339)})
+		return errors.Join(d.cool(ctx, s.Customer, PasskeyAdded, p.ID, row.Txn != ""), d.tellObject(ctx, s.Customer, topic, p.ID, map[string]string{"passkey": p.Name, "usable": p.Usable.UTC().Format(time.RFC3339)}))
 	})
 	if err == nil {
 		a.tellErrand(ctx, errand)
@@ -430,7 +430,7 @@ func (a *Authority) RemovePasskey(ctx context.Context, s Session, id, errand str
 			return err
 		}
 		// Whoever is inside by the passkey that is removed, because the device was lost, is out with it.
-		return errors.Join(d.endOthers(ctx, s.Customer, s.hash, s.Chain), d.tellObject(ctx, s.Customer, "passkey_removed", id, map[string]string{"passkey": p.Name}))
+		return errors.Join(d.endOthers(ctx, s.Customer, s.hash, s.Chain), d.cool(ctx, s.Customer, PasskeyRemoved, id, errand != ""), d.tellObject(ctx, s.Customer, "passkey_removed", id, map[string]string{"passkey": p.Name}))
 	})
 	if err == nil {
 		a.tellErrand(ctx, errand)

@@ -2,6 +2,7 @@ package authority
 
 import (
 	"context"
+	"errors"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/customer"
@@ -66,7 +67,7 @@ func (a *Authority) ChangePassword(ctx context.Context, s Session, which Which, 
 	if err != nil {
 		return Cookie{}, err
 	}
-	if step, err := a.NextStep(ctx, s); err != nil || step == StepOTP || step == StepPasswords {
+	if step, err := a.NextStep(ctx, s); err != nil || step == StepOTP || step == StepRenew || step == StepPasswords {
 		return Cookie{}, orKind(err, problem.StepUp)
 	}
 	f, other := loginPassword, c.ConfirmPassword
@@ -115,7 +116,7 @@ func (a *Authority) changePasswords(ctx context.Context, s Session, f func(conte
 		if err := d.endOthers(ctx, s.Customer, hashCookie(cookie.Session), s.Chain); err != nil {
 			return err
 		}
-		return d.tellObject(ctx, s.Customer, "password_changed", "", nil)
+		return errors.Join(d.cool(ctx, s.Customer, PasswordChanged, "", false), d.tellObject(ctx, s.Customer, "password_changed", "", nil))
 	})
 	return cookie, err
 }

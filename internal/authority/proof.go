@@ -49,7 +49,7 @@ func (a *Authority) read(ctx context.Context, p Proof) (row db.Token, use db.Use
 		return row, use, now, err
 	}
 	row, err = a.Store.Reader().TokenByID(ctx, claims.Token)
-	if err = signedBy(envelope, row.SigningKey, err); err != nil {
+	if err = a.signedNow(ctx, claims.Token, envelope, row.SigningKey, err); err != nil {
 		return db.Token{}, use, now, err
 	}
 	return row, a.proofUse(claims, now), now, nil
@@ -78,6 +78,24 @@ func signedBy(envelope *signing.Envelope, key []byte, found error) error {
 		return problem.New(problem.ProofRefused)
 	}
 	return nil
+}
+
+// signedNow is signedBy, and tells a token that signed with keys which it has renewed since.
+func (a *Authority) signedNow(ctx context.Context, tokenID string, envelope *signing.Envelope, key []byte, found error) error {
+	err := signedBy(envelope, key, found)
+	if problem.KindOf(err) != problem.ProofRefused || found != nil {
+		return err
+	}
+	before, failed := a.Store.Reader().GenerationsOf(ctx, tokenID)
+	if failed != nil {
+		return failed
+	}
+	for _, g := range before {
+		if signedBy(envelope, g.SigningKey, nil) == nil {
+			return problem.New(problem.KeyRenewed)
+		}
+	}
+	return err
 }
 
 // proofUse is how the use of a proof is remembered. What it is remembered by begins with the time in the proof: those of one moment lie side by side in the index, where

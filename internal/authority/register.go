@@ -44,8 +44,9 @@ func (a *Authority) Register(ctx context.Context, by audit.Actor, compact string
 		return Registered{}, problem.New(problem.Malformed)
 	}
 	var out Registered
+	var customerID, asked string // what the old phone is asked about a new one
 	err = a.do(ctx, by, audit.TokenRegister, func(ctx context.Context, d *deed) error {
-		out = Registered{}
+		out, asked = Registered{}, ""
 		if done, err := d.answered(ctx, req); done.Answer != "" || err != nil {
 			out = done
 			return err
@@ -59,6 +60,7 @@ func (a *Authority) Register(ctx context.Context, by audit.Actor, compact string
 			return err
 		}
 		d.on(row.Customer, row.ID)
+		customerID = row.Customer
 		if bytes.Equal(row.RequestHash, req.Hash[:]) { // this very request was refused before; an app that missed the answer pays for it once
 			return problem.New(problem.RegistrationRefused, "tries_left", a.Policy.RegistrationTries-int(row.Tries))
 		}
@@ -83,9 +85,12 @@ func (a *Authority) Register(ctx context.Context, by audit.Actor, compact string
 			}
 			return d.refuse(problem.New(problem.RegistrationRefused, "tries_left", a.Policy.RegistrationTries-int(n)))
 		}
-		out.Answer, err = d.redeem(ctx, row, req, compact, typed)
+		out.Answer, err = d.redeem(ctx, row, req, compact, typed, &asked)
 		return err
 	})
+	if asked != "" {
+		a.tell(asked, customerID)
+	}
 	if k := problem.KindOf(err); k == problem.RegistrationRefused || k == problem.RegistrationBurnt {
 		err = errors.Join(err, a.sourceFailed(ctx, by.Source, now))
 	}
@@ -131,7 +136,7 @@ func (d *deed) findEnrolment(ctx context.Context, req signing.Registration) (db.
 }
 
 // redeem makes the token: agrees its keys, certifies the device key, and uses the enrolment up, all in the write of the deed.
-func (d *deed) redeem(ctx context.Context, row db.Enrolment, req signing.Registration, compact string, typed bool) (string, error) {
+func (d *deed) redeem(ctx context.Context, row db.Enrolment, req signing.Registration, compact string, typed bool, asked *string) (string, error) {
 	a := d.a
 	n, err := d.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: row.Customer, RegisteredAt: store.Micros(d.now.Add(-a.Policy.DownloadWindow))})
 	if err != nil {
@@ -197,9 +202,20 @@ func (d *deed) redeem(ctx context.Context, row db.Enrolment, req signing.Registr
 	}
 	d.object = t.ID
 	d.detail = map[string]string{"platform": req.Platform, "by": by, "enrolment": row.ID}
-	return answer, d.InsertToken(ctx, db.InsertTokenParams{ID: t.ID, Customer: row.Customer, Enrolment: row.ID, Generation: int64(t.Generation), Platform: req.Platform,
+	err = d.InsertToken(ctx, db.InsertTokenParams{ID: t.ID, Customer: row.Customer, Enrolment: row.ID, Generation: int64(t.Generation), Platform: req.Platform,
 		SigningKey: req.SigningKey[:], KeyThumbprint: req.SigningKey.Thumbprint(), Certificate: certificate, OtpKey: otpKey, OcraKey: ocraKey, Digits: int64(a.Policy.OTPDigits),
 		StepSeconds: int64(a.Policy.OTPStep / time.Second), LastStep: 0, RegisteredAt: store.Micros(d.now), ExpiresAt: store.Micros(t.Expires)})
+	if err != nil || row.Purpose != string(enrolment.Move) {
+		return answer, err
+	}
+	made, err := d.TokenByID(ctx, t.ID)
+	if err != nil {
+		return "", err
+	}
+	if *asked, err = d.askMove(ctx, row, made); problem.KindOf(err) == problem.TransactionPending { // the new phone asks for it again when it wants to start
+		err = nil
+	}
+	return answer, err
 }
 
 // contract is what the app shows of the contract.

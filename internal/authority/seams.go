@@ -4,7 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/inkan-auth/inkan/internal/domain/card"
 	"github.com/inkan-auth/inkan/internal/domain/notice"
+	"github.com/inkan-auth/inkan/internal/domain/phone"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
 )
 
@@ -43,5 +45,36 @@ type Pusher interface {
 	Wake(ctx context.Context, s notice.Subscription, topic string, ttl time.Duration) error
 }
 
+// Word writes a notice for the inbox in one language: its title, and paragraphs of lines.
+type Word func(lang, topic string, values map[string]string) (title string, text [][]string)
+
 // Compose writes the words of a notice: the topic names the text, the values fill it. Texts stand in web/text.
 type Compose func(topic string, values map[string]string) (subject, body string, err error)
+
+// CardCheck and CardResult are the question to the bank's core and its answer.
+type (
+	CardCheck  = card.Check
+	CardResult = card.Result
+)
+
+// CoreBanking is the bank's core: it alone knows cash cards and their PINs.
+type CoreBanking interface {
+	// CheckCard says whether account and PIN of a cash card are right. An error means that nothing is known, and the caller gives the try back. The PIN is never kept, logged, or in an error.
+	CheckCard(ctx context.Context, c CardCheck) (CardResult, error)
+}
+
+// Telephone is whoever carries calls and short messages. What happens in a call comes back through PhoneEvent.
+type Telephone interface {
+	// Kinds says what it can do.
+	Kinds() phone.Kinds
+	// PlaceCall has a number called. It wraps phone.ErrUnreached where that can never be.
+	PlaceCall(ctx context.Context, c phone.Call) error
+	// SendMessage sends a short message, with the same rule.
+	SendMessage(ctx context.Context, m phone.Message) error
+}
+
+// Speak gives the words that a voice reads or a short message says: the topic names the text, the values fill it. Texts stand in web/text.
+type Speak func(language, topic string, values map[string]string) (string, error)
+
+// PhoneWay is how a customer proves her telephone number.
+type PhoneWay = phone.Way

@@ -95,6 +95,9 @@ func csrfOf(value string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
+// FormOf is the form token of a cookie's value, for a page that has no session.
+func FormOf(value string) string { return csrfOf(value) }
+
 // SessionOf finds the live session of a cookie, or refuses with session-over. Looking keeps it alive.
 func (a *Authority) SessionOf(ctx context.Context, cookie string) (Session, error) {
 	now, err := a.moment()
@@ -170,6 +173,7 @@ type Step string
 // The steps, in their order.
 const (
 	StepOTP       Step = "otp"       // a one-time password is owed
+	StepRenew     Step = "renew"     // it is owed, and the token is past its date: no code of it can be right before it is renewed (M-14)
 	StepPasswords Step = "passwords" // the bank's first passwords must be changed
 	StepApply     Step = "apply"     // on a smartphone a token is mandatory (M-03)
 	StepDone      Step = "done"
@@ -178,7 +182,11 @@ const (
 // NextStep decides from what is stored what the session still owes. Pages and OpenID Connect ask here and nowhere else.
 func (a *Authority) NextStep(ctx context.Context, s Session) (Step, error) {
 	if !s.Full {
-		return StepOTP, nil
+		expired, err := a.tokenExpired(ctx, s.Customer)
+		if err == nil && expired {
+			return StepRenew, nil
+		}
+		return StepOTP, err
 	}
 	c, err := a.customer(ctx, s.Customer)
 	if err != nil {
@@ -233,16 +241,11 @@ func (a *Authority) Login(ctx context.Context, v Visit, loginID string, pw []byt
 	if err != nil {
 		return Session{}, Cookie{}, err
 	}
-	lane := strangers
-	knownBrowser := false
-	if known && v.Browser != "" {
-		b, err := a.Store.Reader().BrowserByHash(ctx, db.BrowserByHashParams{Hash: hashCookie(v.Browser), Customer: c.ID})
-		if err == nil {
-			lane, knownBrowser = b.ID, true
-		} else if !errors.Is(err, store.ErrNone) {
-			return Session{}, Cookie{}, err
-		}
+	lane, err := a.laneOf(ctx, v, c.ID)
+	if err != nil {
+		return Session{}, Cookie{}, err
 	}
+	knownBrowser := lane != strangers
 	if !knownBrowser { // strangers in her own network do not keep her browser out: it has tries of its own
 		if err := a.sourceOpen(ctx, v.Actor.Source, now); err != nil {
 			return Session{}, Cookie{}, err
@@ -253,12 +256,13 @@ func (a *Authority) Login(ctx context.Context, v Visit, loginID string, pw []byt
 		stored, subject = c.LoginPassword, c.ID
 	}
 	var blocked error
+	var tries int
 	err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		if !known { // the same work for nobody, in a row that grows no table and never closes
 			_, err = tx.CountThrottle(ctx, db.CountThrottleParams{Bucket: "nobody", StartedAt: store.Micros(now), Stale: store.Micros(now)})
 			return err
 		}
-		_, blocked = takeTry(ctx, tx.Queries, a.Policy, now, subject, loginPassword, lane)
+		tries, blocked = takeTry(ctx, tx.Queries, a.Policy, now, subject, loginPassword, lane)
 		if problem.KindOf(blocked) == "" {
 			return blocked
 		}
@@ -282,6 +286,11 @@ func (a *Authority) Login(ctx context.Context, v Visit, loginID string, pw []byt
 		}
 		if err := a.sourceFailed(ctx, v.Actor.Source, now); err != nil {
 			return Session{}, Cookie{}, err
+		}
+		if known && blocked == nil && !ok && left(a.Policy, tries) == 0 {
+			if err := a.tellBlocked(ctx, c.ID, loginPassword); err != nil {
+				return Session{}, Cookie{}, err
+			}
 		}
 		return Session{}, Cookie{}, a.writeRefusal(ctx, d, refusal)
 	}

@@ -25,48 +25,14 @@ func (a *Authority) StartToken(ctx context.Context, s Session, code string) (Coo
 	err := a.do(ctx, s.Actor(), audit.TokenStart, func(ctx context.Context, d *deed) error {
 		d.on(s.Customer, "")
 		row, err := d.OpenEnrolment(ctx, s.Customer)
-		if errors.Is(err, store.ErrNone) || err == nil && row.State != string(enrolment.Registered) {
+		if errors.Is(err, store.ErrNone) || err == nil && row.Purpose != string(enrolment.First) { // any other is started where it was begun
 			return problem.New(problem.EnrolmentNone)
 		}
 		if err != nil {
 			return err
 		}
-		e := store.Enrolment(row)
-		d.object = e.Token
-		n, err := d.CountStartTry(ctx, db.CountStartTryParams{ID: e.ID, ExpiresAt: store.Micros(d.now), StartTries: int64(a.Policy.StartTries)})
-		if errors.Is(err, store.ErrNone) {
-			return problem.New(problem.EnrolmentNone)
-		}
-		if err != nil {
-			return err
-		}
-		tok, err := d.TokenByID(ctx, e.Token)
-		if err != nil {
-			return err
-		}
-		t := store.Token(tok)
-		key, err := a.Keys.Open("token.otp_key", tokenPlace("otp_key", t), tok.OtpKey)
-		if err != nil {
-			return err
-		}
-		now := otp.StepAt(d.now, t.Step)
-		from, to := otp.StartWindow(now, a.Policy.MaxDrift)
-		step, verdict := otp.Check(key, code, t.Digits, from, to, t.LastStep)
-		if verdict != otp.Right {
-			if int(n) >= a.Policy.StartTries {
-				return errors.Join(d.endEnrolment(ctx, e, enrolment.Burn), d.also(ctx, audit.EnrolmentBurn, e.ID), d.refuse(problem.New(problem.StartBurnt)))
-			}
-			return d.refuse(problem.New(problem.StartRefused, "tries_left", a.Policy.StartTries-int(n)))
-		}
-		started, err := store.Once(d.Queries.StartToken(ctx, db.StartTokenParams{ID: t.ID, StartedAt: store.Micros(d.now), LastStep: step,
-			Drift: otp.LearnDrift(step, now, a.Policy.MaxDrift), StepAt: stepStart(a.Policy, step)}))
-		if err != nil {
-			return err
-		}
-		if !started {
-			return problem.New(problem.Conflict)
-		}
-		if err := d.endEnrolmentStarted(ctx, e); err != nil {
+		t, ok, err := d.startUse(ctx, store.Enrolment(row), code)
+		if err != nil || !ok {
 			return err
 		}
 		next := s
@@ -77,13 +43,76 @@ func (a *Authority) StartToken(ctx context.Context, s Session, code string) (Coo
 		if err := d.endOthers(ctx, s.Customer, hashCookie(cookie.Session), s.Chain); err != nil {
 			return err
 		}
-		// A lock on codes belongs to the token that earned it, not to the next one.
-		if err := clearTries(ctx, d.Queries, s.Customer, oneTimePassword, ""); err != nil {
-			return err
-		}
-		return d.tellAll(ctx, s.Customer, "token_started", map[string]string{"phone": t.Platform})
+		return errors.Join(d.cool(ctx, s.Customer, TokenStarted, t.ID, false), d.tellObject(ctx, s.Customer, "token_started", t.ID, map[string]string{"phone": t.Platform}))
 	})
 	return cookie, err
+}
+
+// startUse judges the first code of a registered token and, where it is right, puts the token into use and whatever it replaces out of it: in this write, so that there are never two. When it
+// returns false the deed has been refused and must return.
+func (d *deed) startUse(ctx context.Context, e enrolment.Enrolment, code string) (t token.Token, ok bool, err error) {
+	a := d.a
+	if e.State != enrolment.Registered {
+		return t, false, problem.New(problem.EnrolmentNone)
+	}
+	d.object = e.Token
+	n, err := d.CountStartTry(ctx, db.CountStartTryParams{ID: e.ID, ExpiresAt: store.Micros(d.now), StartTries: int64(a.Policy.StartTries)})
+	if errors.Is(err, store.ErrNone) {
+		return t, false, problem.New(problem.EnrolmentNone)
+	}
+	if err != nil {
+		return t, false, err
+	}
+	tok, err := d.TokenByID(ctx, e.Token)
+	if err != nil {
+		return t, false, err
+	}
+	t = store.Token(tok)
+	key, err := a.Keys.Open("token.otp_key", tokenPlace("otp_key", t), tok.OtpKey)
+	if err != nil {
+		return t, false, err
+	}
+	now := otp.StepAt(d.now, t.Step)
+	from, to := otp.StartWindow(now, a.Policy.MaxDrift)
+	step, verdict := otp.Check(key, code, t.Digits, from, to, t.LastStep)
+	if verdict != otp.Right {
+		if int(n) >= a.Policy.StartTries {
+			return t, false, errors.Join(d.endEnrolment(ctx, e, enrolment.Burn), d.also(ctx, audit.EnrolmentBurn, e.ID), d.refuse(problem.New(problem.StartBurnt)))
+		}
+		return t, false, d.refuse(problem.New(problem.StartRefused, "tries_left", a.Policy.StartTries-int(n)))
+	}
+	if e.Purpose != enrolment.First {
+		if err := d.replaceToken(ctx, e.Customer); err != nil {
+			return t, false, err
+		}
+	}
+	started, err := store.Once(d.Queries.StartToken(ctx, db.StartTokenParams{ID: t.ID, StartedAt: store.Micros(d.now), LastStep: step,
+		Drift: otp.LearnDrift(step, now, a.Policy.MaxDrift), StepAt: stepStart(a.Policy, step)}))
+	if err != nil {
+		return t, false, err
+	}
+	if !started {
+		return t, false, problem.New(problem.Conflict)
+	}
+	// A lock on codes belongs to the token that earned it, not to the next one.
+	return t, true, errors.Join(d.endEnrolmentStarted(ctx, e), clearTries(ctx, d.Queries, e.Customer, oneTimePassword, ""))
+}
+
+// replaceToken ends the token that another one takes the place of, whatever its state.
+func (d *deed) replaceToken(ctx context.Context, customerID string) error {
+	row, err := d.CurrentToken(ctx, customerID)
+	if errors.Is(err, store.ErrNone) { // its use was stopped meanwhile
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	to, ok := token.Life.Next(token.State(row.State), token.Replace)
+	if !ok {
+		return problem.New(problem.Conflict)
+	}
+	return errors.Join(store.Must(d.SetTokenState(ctx, db.SetTokenStateParams{ID: row.ID, State: string(to), EndedAt: store.Micros(d.now), State_2: row.State})),
+		d.also(ctx, audit.TokenReplace, row.ID), d.DeletePush(ctx, row.ID))
 }
 
 // endEnrolmentStarted completes the enrolment of a token that has just become active.
@@ -137,7 +166,7 @@ func (a *Authority) StopToken(ctx context.Context, s Session, errand string) err
 		if err := d.SetReapply(ctx, db.SetReapplyParams{ID: c.ID, ReapplyAt: store.Micros(d.now.Add(a.Policy.WaitAfterCancel))}); err != nil {
 			return err
 		}
-		return errors.Join(d.cancelOpen(ctx, c.ID), d.EndTransactionAuth(ctx, c.ID), d.DeletePush(ctx, t.ID), d.tellAll(ctx, c.ID, "token_stopped", nil))
+		return errors.Join(d.cancelOpen(ctx, c.ID), d.EndTransactionAuth(ctx, c.ID), d.DeletePush(ctx, t.ID), d.tellObject(ctx, c.ID, "token_stopped", t.ID, nil))
 	})
 }
 
@@ -147,6 +176,7 @@ type TokenStatus struct {
 	Expires  time.Time
 	Now      time.Time
 	Contract signing.Contract
+	Move     *Move // that it waits for; nil elsewhere
 }
 
 // ReadToken tells a token that has proved itself what became of it (docs/protocol.md, Requests of a registered token).
@@ -160,5 +190,6 @@ func (a *Authority) ReadToken(ctx context.Context, p Proof) (TokenStatus, error)
 		return TokenStatus{}, err
 	}
 	t := store.Token(row)
-	return TokenStatus{State: t.ShownState(now), Expires: t.Expires, Now: now, Contract: a.contract(c)}, nil
+	m, err := a.moveOfToken(ctx, row, now)
+	return TokenStatus{State: t.ShownState(now), Expires: t.Expires, Now: now, Contract: a.contract(c), Move: m}, err
 }

@@ -422,7 +422,7 @@ func (a *Authority) AddTransactionAuth(ctx context.Context, s Session, code stri
 		if err != nil || !added { // added already, by a second click
 			return err
 		}
-		return d.tellAll(ctx, s.Customer, "transaction_auth_added", nil)
+		return d.tellObject(ctx, s.Customer, "transaction_auth_added", "", nil)
 	})
 }
 

@@ -177,6 +177,7 @@ FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 
 WHERE txn.id = s.id AND txn.id = ANY(ARRAY(SELECT l.id FROM txn l WHERE l.id = ANY(CAST($1 AS TEXT[])) ORDER BY l.id FOR NO KEY UPDATE))
   AND txn.state = 'pending' AND txn.expires_at > CAST($7 AS BIGINT) AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
   AND EXISTS (SELECT 1 FROM token k WHERE k.id = s.token AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST($7 AS BIGINT) AND k.key_thumbprint = s.key AND k.verifier = s.verifier)
+  AND EXISTS (SELECT 1 FROM customer c WHERE c.id = txn.customer AND c.state = 'active')
 RETURNING txn.id`, columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], now, until)
 }
 

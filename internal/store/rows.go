@@ -11,6 +11,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
 	"github.com/inkan-auth/inkan/internal/domain/passkey"
+	"github.com/inkan-auth/inkan/internal/domain/reissue"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/store/db"
@@ -25,7 +26,7 @@ func Customer(r db.Customer) customer.Customer {
 
 // Address is the address that a row holds.
 func Address(r db.Address) customer.Address {
-	return customer.Address{ID: r.ID, Customer: r.Customer, Mail: r.Mail, State: customer.AddressState(r.State), Since: Time(r.Since)}
+	return customer.Address{ID: r.ID, Customer: r.Customer, Mail: r.Mail, State: customer.AddressState(r.State), Since: Time(r.Since), ToldUntil: Time(r.ToldUntil), Replaces: r.Replaces}
 }
 
 // Enrolment is the enrolment that a row holds.
@@ -45,6 +46,12 @@ func Token(r db.Token) token.Token {
 // OTPToken is the token that a row holds, with no more than what a code is judged by.
 func OTPToken(r db.OTPTokensRow) token.Token {
 	return Token(db.Token{ID: r.ID, Customer: r.Customer, State: r.State, Digits: r.Digits, StepSeconds: r.StepSeconds, LastStep: r.LastStep, Drift: r.Drift, ExpiresAt: r.ExpiresAt})
+}
+
+// Reissue is the re-issue that a row holds.
+func Reissue(r db.Reissue) reissue.Reissue {
+	return reissue.Reissue{ID: r.ID, Customer: r.Customer, Wish: reissue.Wish(r.Wish), State: reissue.State(r.State), Card: Time(r.CardAt), Confirm: Time(r.ConfirmAt), Phone: Time(r.PhoneAt),
+		Enrolment: r.Enrolment, Created: Time(r.CreatedAt), Expires: Time(r.ExpiresAt)}
 }
 
 // Entry is the audit entry that a row holds.

@@ -62,6 +62,8 @@ type Post struct {
 	bounce map[string]bool
 	store  *store.Store
 	t      testing.TB
+	line   *Line // the other pretend partners go with it from node to node
+	cards  *Cards
 }
 
 // Send keeps the mail, or fails as it was told to. Nothing may leave from inside a write.
@@ -111,6 +113,8 @@ type World struct {
 	T     testing.TB
 	Clock *Clock
 	Post  *Post
+	Line  *Line
+	Cards *Cards
 	Log   *strings.Builder
 }
 
@@ -146,7 +150,7 @@ func New(t testing.TB, s *store.Store, change ...func(*policy.Policy)) *World {
 	if err := keys.Create(dir, TokenOrigin, clock.Now(), web.Templates); err != nil {
 		t.Fatalf("making keys: %v", err)
 	}
-	return Node(t, s, clock, &Post{bounce: map[string]bool{}, store: s, t: t}, dir, change...)
+	return Node(t, s, clock, &Post{bounce: map[string]bool{}, store: s, t: t, line: newLine(t, s.Writing), cards: &Cards{cards: map[string]authority.CardResult{}}}, dir, change...)
 }
 
 // Node is a further authority on the same store, clock and keys.
@@ -162,13 +166,13 @@ func Node(t testing.TB, s *store.Store, clock *Clock, post *Post, keyDir string,
 		c(&p)
 	}
 	var log strings.Builder
-	a, err := authority.New(t.Context(), authority.Config{Store: s, Keys: k, Mailer: post, Caller: callback.New(false), Compose: compose, Policy: p, Now: clock.Now, Rand: rand.Reader,
+	a, err := authority.New(t.Context(), authority.Config{Store: s, Keys: k, Mailer: post, Core: post.cards, Telephone: post.line, Speak: speak, Caller: callback.New(false), Compose: compose, Word: word, Policy: p, Now: clock.Now, Rand: rand.Reader,
 		Log:  slog.New(slog.NewTextHandler(&syncWriter{w: &log}, nil)),
 		Bank: authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: LoginOrigin, TokenOrigin: TokenOrigin, StaffOrigin: StaffOrigin, MailFrom: "otp@bank.example", Phone: "0120-000-000"}})
 	if err != nil {
 		t.Fatalf("making an authority: %v", err)
 	}
-	w := &World{a, t, clock, post, &log}
+	w := &World{a, t, clock, post, post.line, post.cards, &log}
 	KeyDirs.Store(w, keyDir)
 	return w
 }
@@ -208,6 +212,17 @@ func (s *syncWriter) Write(b []byte) (int, error) {
 func compose(topic string, values map[string]string) (string, string, error) {
 	b, err := json.Marshal(values)
 	return topic, string(b), err
+}
+
+// speak says what tests can read: language, topic and values.
+func speak(language, topic string, values map[string]string) (string, error) {
+	b, err := json.Marshal(values)
+	return language + " " + topic + " " + string(b), err
+}
+
+// word writes a notice for the inbox that tests can read.
+func word(lang, topic string, values map[string]string) (string, [][]string) {
+	return lang + " " + topic, [][]string{{"at", values["time"]}}
 }
 
 // Hanako's passwords. She has changed the bank's first ones already.

@@ -50,6 +50,20 @@ const (
 	TokenStop       Action = "token.stop"
 	TokenLock       Action = "token.lock"
 	TokenExpire     Action = "token.expire"
+	RenewalOrder    Action = "renewal.order" // a number is mailed, after the token's date
+	RenewalOpen     Action = "renewal.open"  // the app has asked for its next keys
+	RenewalBurn     Action = "renewal.burn"  // the first code of the next keys was wrong too often, or the number
+	TokenRenew      Action = "token.renew"   // the next keys are in use
+	TokenRemind     Action = "token.remind"  // its date comes near
+	TokenReplace    Action = "token.replace" // another token has taken its place
+	MoveBegin       Action = "move.begin"    // to a new phone, with the old one at hand
+	MoveCancel      Action = "move.cancel"
+	MoveAsk         Action = "move.ask" // the old phone is asked about the new one
+	ReissueBegin    Action = "reissue.begin"
+	ReissueProve    Action = "reissue.prove"
+	ReissueOrder    Action = "reissue.order"
+	ReissueCancel   Action = "reissue.cancel"
+	ReissueExpire   Action = "reissue.expire"
 	OTPVerify       Action = "otp.verify"
 	EnrolmentExpire Action = "enrolment.expire"
 	EnrolmentBurn   Action = "enrolment.burn"
@@ -87,8 +101,18 @@ const (
 	VerifierSet     Action = "verifier.set" // by what a token's user confirms her approvals
 	VerifierRemove  Action = "verifier.remove"
 	VerifierHold    Action = "verifier.hold"
-	ServiceStop     Action = "service.stop" // by the reader of a notice: that was not me
-	ServiceRestart  Action = "service.restart"
+	PhoneBegin      Action = "phone.begin" // a check of the telephone number on file
+	PhoneProve      Action = "phone.prove" // by a code that was typed
+	PhoneEvent      Action = "phone.event" // what happened to a call or a message
+	PhoneExpire     Action = "phone.expire"
+	PhoneSet        Action = "phone.set" // the number on file
+
+	ServiceStop    Action = "service.stop" // by the reader of a notice, by herself from anywhere, or by the bank
+	ServiceRestart Action = "service.restart"
+	AddressChange  Action = "address.change"  // with the token app's approval
+	AddressRestore Action = "address.restore" // the one before is put back, because its reader objected
+	FactorBlock    Action = "factor.block"    // the last try of a round was wrong
+	MailChoose     Action = "mail.choose"     // which of the mails that one may do without
 
 	StaffInvite     Action = "staff.invite"
 	StaffRegister   Action = "staff.register" // by the link; it opens nothing yet
@@ -104,9 +128,9 @@ const (
 )
 
 // Actions is every action, in the order in which they come up.
-var Actions = []Action{LoginPassword, LoginOTP, Logout, SessionEnd, PasswordChange, PasswordRehash, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest, AddressCorrect, AddressBounce, TokenRegister, TokenStart, TokenStop, TokenLock, TokenExpire, OTPVerify, EnrolmentExpire, EnrolmentBurn, CustomerImport, ClientCreate, FenceRaise, AccessGrant, AccessRedeem, AccessEnd, KeyMake,
+var Actions = []Action{LoginPassword, LoginOTP, Logout, SessionEnd, PasswordChange, PasswordRehash, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest, AddressCorrect, AddressBounce, TokenRegister, TokenStart, TokenStop, TokenLock, TokenExpire, RenewalOrder, RenewalOpen, RenewalBurn, TokenRenew, TokenRemind, TokenReplace, MoveBegin, MoveCancel, MoveAsk, ReissueBegin, ReissueProve, ReissueOrder, ReissueCancel, ReissueExpire, OTPVerify, EnrolmentExpire, EnrolmentBurn, CustomerImport, ClientCreate, FenceRaise, AccessGrant, AccessRedeem, AccessEnd, KeyMake,
 	TransactionAuthAdd, TransactionCreate, TransactionDecide, TransactionOffline, TransactionCancel, TransactionConsume, TransactionExpire, TransactionLapse, TransactionAlarm, TransfersStop, TransfersResume, PushChange, TemplatesUse, IssuerKeyUse,
-	LoginPasskey, ErrandAsk, ErrandProve, ErrandCancel, PasskeyRegister, PasskeyRename, PasskeyRemove, PasskeyHold, VerifierSet, VerifierRemove, VerifierHold, ServiceStop, ServiceRestart,
+	LoginPasskey, ErrandAsk, ErrandProve, ErrandCancel, PasskeyRegister, PasskeyRename, PasskeyRemove, PasskeyHold, VerifierSet, VerifierRemove, VerifierHold, PhoneBegin, PhoneProve, PhoneEvent, PhoneExpire, PhoneSet, ServiceStop, ServiceRestart, AddressChange, AddressRestore, FactorBlock, MailChoose,
 	StaffInvite, StaffRegister, StaffConfirm, StaffBurn, StaffLapse, StaffSuspend, StaffResume, StaffRemove, StaffLogin, StaffLogout, StaffSessionEnd}
 
 // Outcome of an act.
@@ -133,15 +157,15 @@ type Entry struct {
 
 // may is the table of actors × actions: who may do what at all. What depends on the state of things is decided in the act itself.
 var may = map[ActorKind][]Action{
-	Stranger: {LoginPassword, LoginPasskey, TokenRegister, Logout, ServiceStop, StaffRegister, StaffLogin},
-	Customer: {LoginOTP, Logout, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest,
+	Stranger: {LoginPassword, LoginPasskey, TokenRegister, PhoneBegin, PhoneProve, ReissueBegin, ReissueProve, ReissueOrder, ReissueCancel, KeyShow, NumberResend, TokenStart, Logout, ServiceStop, StaffRegister, StaffLogin},
+	Customer: {LoginOTP, Logout, RenewalOrder, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest,
 		AddressCorrect, TokenStart, TokenStop, AccessGrant, AccessEnd, TransactionAuthAdd,
-		ErrandAsk, ErrandProve, ErrandCancel, PasskeyRegister, PasskeyRename, PasskeyRemove},
-	Token:    {TransactionDecide, PushChange, VerifierSet, VerifierRemove},
-	Bank:     {OTPVerify, AccessRedeem, AccessEnd, TransactionCreate, TransactionOffline, TransactionCancel, TransactionConsume},
-	Operator: {CustomerImport, ClientCreate, FenceRaise, TransfersResume, ServiceRestart, StaffInvite, StaffConfirm, StaffSuspend, StaffResume, StaffRemove},
-	Clock:    {EnrolmentExpire, TokenExpire, TransactionExpire, TransactionLapse, StaffLapse},
-	Server:   {PasswordRehash, TokenLock, EnrolmentBurn, AddressBounce, KeyMake, TransactionCreate, TransactionCancel, TransactionConsume, TransactionAlarm, TransfersStop, TemplatesUse, IssuerKeyUse, PasskeyHold, VerifierHold, StaffBurn},
+		ErrandAsk, ErrandProve, ErrandCancel, PhoneBegin, PhoneProve, PasskeyRegister, PasskeyRename, PasskeyRemove, ServiceStop, AddressChange, MailChoose},
+	Token:    {RenewalOpen, TokenRenew, MoveBegin, MoveCancel, MoveAsk, TokenStart, TransactionDecide, PushChange, VerifierSet, VerifierRemove, ServiceStop},
+	Bank:     {OTPVerify, PhoneEvent, AccessRedeem, AccessEnd, TransactionCreate, TransactionOffline, TransactionCancel, TransactionConsume, ServiceStop},
+	Operator: {CustomerImport, PhoneSet, ClientCreate, FenceRaise, TransfersResume, ServiceRestart, StaffInvite, StaffConfirm, StaffSuspend, StaffResume, StaffRemove},
+	Clock:    {ReissueExpire, EnrolmentExpire, PhoneExpire, TokenExpire, TokenRemind, TransactionExpire, TransactionLapse, StaffLapse},
+	Server:   {PasswordRehash, RenewalBurn, PhoneEvent, TokenReplace, MoveAsk, TokenLock, EnrolmentBurn, AddressBounce, KeyMake, TransactionCreate, TransactionCancel, TransactionConsume, TransactionAlarm, TransfersStop, TemplatesUse, IssuerKeyUse, PasskeyHold, VerifierHold, ServiceRestart, AddressRestore, FactorBlock, StaffBurn},
 	Staff:    {StaffLogout, StaffSessionEnd},
 }
 

@@ -47,6 +47,16 @@ type Address struct {
 	ID, Customer, Mail string
 	State              AddressState
 	Since              time.Time
+	ToldUntil          time.Time // of one that was replaced: until then it hears what is told; zero where it does not
+	Replaces           string    // identifier of the address in whose place this one came
+}
+
+// ShownState is the state at a moment: one that was replaced is leaving for as long as it is still told of everything.
+func (a Address) ShownState(now time.Time) AddressState {
+	if a.State == Retired && now.Before(a.ToldUntil) {
+		return Leaving
+	}
+	return a.State
 }
 
 // AddressState says whether an address can be used.
@@ -57,6 +67,7 @@ const (
 	Usable  AddressState = "usable"
 	Bounced AddressState = "bounced"
 	Retired AddressState = "retired"
+	Leaving AddressState = "leaving" // retired, and still told of everything for a while, so that its reader can object; never stored
 )
 
 // ErrLoginID says that a text cannot be a login ID at all.

@@ -185,6 +185,22 @@ func Link(tokenOrigin, enrolmentID, secret, rootThumbprint string) string {
 	return tokenOrigin + "/r#1." + enrolmentID + "." + secret + "." + rootThumbprint
 }
 
+// MoveLink is the QR form of a move: it carries the number too, because the old phone, which shows it, is there to approve (docs/protocol.md, Moving).
+func MoveLink(tokenOrigin, enrolmentID, secret, rootThumbprint, number string) string {
+	return tokenOrigin + "/r#2." + enrolmentID + "." + secret + "." + rootThumbprint + "." + number
+}
+
+// ParseMoveLink reads the QR form of a move again.
+func ParseMoveLink(s string) (origin, enrolmentID, secret, rootThumbprint, number string, err error) {
+	const version = "/r#2."
+	i := strings.LastIndexByte(s, '.')
+	if i < 0 || !strings.Contains(s, version) || ParseNumber(s[i+1:]) != nil {
+		return "", "", "", "", "", ErrKey
+	}
+	origin, enrolmentID, secret, rootThumbprint, err = ParseLink(strings.Replace(s[:i], version, "/r#1.", 1))
+	return origin, enrolmentID, secret, rootThumbprint, s[i+1:], err
+}
+
 // ParseLink reads the QR form again.
 func ParseLink(s string) (origin, enrolmentID, secret, rootThumbprint string, err error) {
 	origin, rest, ok := strings.Cut(s, "/r#")

@@ -31,6 +31,10 @@ type Policy struct {
 	RegistrationKeyLife time.Duration
 	// EnrolmentLife is how long the registration number, and with it the whole application, lives.
 	EnrolmentLife time.Duration
+	// MoveLife is how long a move to a new phone may take, from the first look at its code to the new phone's first one (B-04).
+	MoveLife time.Duration
+	// ReissueWindow is the time within which cash card, confirmation password and telephone are all proved; ReissueLife how long the ordered token then waits for its phone.
+	ReissueWindow, ReissueLife time.Duration
 	// RegistrationTries and StartTries burn an enrolment.
 	RegistrationTries, StartTries int
 	// Downloads is how many registrations a customer has within DownloadWindow (M-13).
@@ -44,6 +48,10 @@ type Policy struct {
 	MailInterval time.Duration
 	// TokenLife is how long a token's keys are good (M-14).
 	TokenLife time.Duration
+	// RenewalFrom is how long before its date a token's keys may be renewed in its app; RenewalGrace how long after it they still may, with both passwords and a mailed number on top (M-14).
+	RenewalFrom, RenewalGrace time.Duration
+	// RenewalTries burn a renewal whose first code is wrong; NumberTries the mailed number that an expired token is renewed with.
+	RenewalTries, NumberTries int
 
 	// SessionIdle and SessionLife end a customer's session.
 	SessionIdle, SessionLife time.Duration
@@ -68,9 +76,26 @@ type Policy struct {
 	PasskeyByMail bool
 	// CoolingOff is how long a change that no token app has approved rests before it counts (B-07).
 	CoolingOff time.Duration
+	// ObjectionTime is how long a phone or a mail address that was replaced can still say that it was not her, and how long a new address waits before a registration number goes there (B-07).
+	ObjectionTime time.Duration
+	// NoticeKept is how long a notice stays in the inbox.
+	NoticeKept time.Duration
+	// MuteDelay is how long after she has turned one of the mails off that she may do without it still comes: thieves begin by switching mails off.
+	MuteDelay time.Duration
 	// MailCodeLife is how long a mailed code is good; MailCodeTries how often it may be tried.
 	MailCodeLife  time.Duration
 	MailCodeTries int
+	// PhoneCallLife is how long one check of the telephone by a call may take, PhoneCodeLife how long the code of a short message is good, PhoneCallbackLife how long a request waits for staff.
+	PhoneCallLife, PhoneCodeLife, PhoneCallbackLife time.Duration
+	// PhoneCallback offers a call back by staff.
+	PhoneCallback bool
+	// PhoneTries are the wrong codes after which the telephone is closed for PhoneBlock, by whatever way they came.
+	PhoneTries int
+	PhoneBlock time.Duration
+	// PhoneSendsPerHour and PhoneSendsPerDay bound calls and messages to one customer.
+	PhoneSendsPerHour, PhoneSendsPerDay int
+	// PhoneOnFile is how long a number must have been on file before it proves anything.
+	PhoneOnFile time.Duration
 	// DecisionGrace is how long after an offline approval the signed decision is still taken.
 	DecisionGrace time.Duration
 
@@ -92,13 +117,16 @@ func Default() Policy {
 		TriesPerBlock: 5, OTPTriesToLock: 10, TriesForLife: 100,
 		BlockFirst: 15 * time.Minute, BlockLongest: 24 * time.Hour,
 		FailuresPerSource: 30, SourceWindow: 10 * time.Minute,
-		RegistrationKeyLife: 10 * time.Minute, EnrolmentLife: 24 * time.Hour, RegistrationTries: 5, StartTries: 3,
+		RegistrationKeyLife: 10 * time.Minute, EnrolmentLife: 24 * time.Hour, MoveLife: 30 * time.Minute, ReissueWindow: 15 * time.Minute, ReissueLife: time.Hour, RegistrationTries: 5, StartTries: 3,
 		Downloads: 5, DownloadWindow: 365 * 24 * time.Hour, WaitAfterCancel: 30 * time.Minute, AddressDelay: 24 * time.Hour, MailInterval: time.Minute,
 		TokenLife:   3 * 365 * 24 * time.Hour,
+		RenewalFrom: 180 * 24 * time.Hour, RenewalGrace: 90 * 24 * time.Hour, RenewalTries: 3, NumberTries: 5,
 		SessionIdle: 5 * time.Minute, SessionLife: time.Hour,
 		PasswordFloor: 8, ConfirmFloor: 8, NoticeLife: 7 * 24 * time.Hour, ProofSkew: 5 * time.Minute,
 		TransactionLife: 5 * time.Minute, ApprovalLife: 10 * time.Minute, OfflineTries: 3, OfflineTriesPerDay: 10, WakesPerQuarter: 5, WakesPerDay: 10, DecisionGrace: 30 * 24 * time.Hour,
-		Passkeys: 10, PasskeyByMail: true, CoolingOff: 24 * time.Hour, MailCodeLife: 10 * time.Minute, MailCodeTries: 5,
+		Passkeys: 10, PasskeyByMail: true, CoolingOff: 24 * time.Hour, ObjectionTime: 72 * time.Hour, NoticeKept: 400 * 24 * time.Hour, MuteDelay: 24 * time.Hour, MailCodeLife: 10 * time.Minute, MailCodeTries: 5,
+		PhoneCallLife: 3 * time.Minute, PhoneCodeLife: 10 * time.Minute, PhoneCallbackLife: 72 * time.Hour, PhoneCallback: true, PhoneTries: 3, PhoneBlock: 24 * time.Hour,
+		PhoneSendsPerHour: 3, PhoneSendsPerDay: 10, PhoneOnFile: 72 * time.Hour,
 		StaffIdle: 15 * time.Minute, StaffLife: 8 * time.Hour, StaffLinkLife: 24 * time.Hour, StaffDeviceBound: true,
 	}
 }
@@ -123,10 +151,16 @@ func (p Policy) Check() error {
 		bound("failures_per_source", p.FailuresPerSource > 0 && p.SourceWindow > 0, "above 0, with a source_window"),
 		bound("registration_key_life", p.RegistrationKeyLife > 0 && p.RegistrationKeyLife <= 10*time.Minute, "at most 10m (R-031)"),
 		bound("enrolment_life", p.EnrolmentLife >= p.RegistrationKeyLife && p.EnrolmentLife <= 30*24*time.Hour, "between registration_key_life and 30 days"),
+		bound("move_life", p.MoveLife >= p.RegistrationKeyLife && p.MoveLife <= 24*time.Hour, "between registration_key_life and 24h"),
+		bound("reissue_window", p.ReissueWindow >= 5*time.Minute && p.ReissueWindow <= 15*time.Minute, "between 5m and 15m (R-060)"),
+		bound("reissue_life", p.ReissueLife >= p.RegistrationKeyLife && p.ReissueLife <= 24*time.Hour, "between registration_key_life and 24h"),
 		bound("registration_tries", p.RegistrationTries > 0 && p.RegistrationTries <= 5, "between 1 and 5 (R-031)"),
 		bound("start_tries", p.StartTries > 0 && p.StartTries <= 3, "between 1 and 3"),
 		bound("downloads", p.Downloads > 0 && p.DownloadWindow > 0, "above 0, with a download_window"),
 		bound("token_life", p.TokenLife >= 24*time.Hour, "at least a day"),
+		bound("renewal_from", p.RenewalFrom >= 7*24*time.Hour && p.RenewalFrom <= 365*24*time.Hour, "between 168h and 8760h (M-14)"),
+		bound("renewal_grace", p.RenewalGrace >= 0 && p.RenewalGrace <= 365*24*time.Hour, "at most 8760h"),
+		bound("renewal_tries", p.RenewalTries > 0 && p.RenewalTries <= 3 && p.NumberTries > 0 && p.NumberTries <= 5, "at most 3 codes and 5 numbers"),
 		bound("session_idle", p.SessionIdle > 0 && p.SessionIdle <= 5*time.Minute, "at most 5m (R-071)"),
 		bound("session_life", p.SessionLife >= p.SessionIdle && p.SessionLife <= 12*time.Hour, "between session_idle and 12h (R-071)"),
 		bound("password_floor", p.PasswordFloor >= 8, "at least 8 (R-002)"),
@@ -137,7 +171,17 @@ func (p Policy) Check() error {
 		bound("wakes", p.WakesPerQuarter > 0 && p.WakesPerQuarter <= 5 && p.WakesPerDay >= p.WakesPerQuarter && p.WakesPerDay <= 10, "at most 5 in a quarter of an hour and 10 in a day (R-047)"),
 		bound("passkeys", p.Passkeys >= 2 && p.Passkeys <= 50, "between 2 and 50 (R-056)"),
 		bound("cooling_off", p.CoolingOff >= time.Hour && p.CoolingOff <= 7*24*time.Hour, "between 1h and 168h"),
+		bound("objection_time", p.ObjectionTime >= 24*time.Hour && p.ObjectionTime <= 30*24*time.Hour, "between 24h and 720h"),
+		bound("notice_kept", p.NoticeKept >= 30*24*time.Hour, "at least 720h"),
+		bound("mute_delay", p.MuteDelay >= 24*time.Hour && p.MuteDelay <= 7*24*time.Hour, "between 24h and 168h"),
 		bound("mail_code", p.MailCodeLife > 0 && p.MailCodeLife <= 10*time.Minute && p.MailCodeTries > 0 && p.MailCodeTries <= 5, "at most 10m and 5 tries"),
+		bound("phone_call_life", p.PhoneCallLife >= time.Minute && p.PhoneCallLife <= 10*time.Minute, "between 1m and 10m (R-061)"),
+		bound("phone_code_life", p.PhoneCodeLife >= time.Minute && p.PhoneCodeLife <= 10*time.Minute, "between 1m and 10m (R-061)"),
+		bound("phone_callback_life", p.PhoneCallbackLife >= time.Hour && p.PhoneCallbackLife <= 14*24*time.Hour, "between 1h and 336h"),
+		bound("phone_tries", p.PhoneTries > 0 && p.PhoneTries <= 3, "between 1 and 3 (R-060)"),
+		bound("phone_block", p.PhoneBlock >= 24*time.Hour, "at least 24h"),
+		bound("phone_sends", p.PhoneSendsPerHour > 0 && p.PhoneSendsPerHour <= 3 && p.PhoneSendsPerDay >= p.PhoneSendsPerHour && p.PhoneSendsPerDay <= 10, "at most 3 in an hour and 10 in a day (R-061)"),
+		bound("phone_on_file", p.PhoneOnFile >= 72*time.Hour, "at least 72h (R-061)"),
 		bound("staff_idle", p.StaffIdle > 0 && p.StaffIdle <= 15*time.Minute, "at most 15m (R-071)"),
 		bound("staff_life", p.StaffLife >= p.StaffIdle && p.StaffLife <= 8*time.Hour, "between staff_idle and 8h (R-071)"),
 		bound("staff_link_life", p.StaffLinkLife >= 10*time.Minute && p.StaffLinkLife <= 24*time.Hour, "between 10m and 24h"),

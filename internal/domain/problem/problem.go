@@ -33,6 +33,7 @@ const (
 	FactorBlocked   Kind = "factor-blocked"   // Too many wrong tries of one factor; values: factor, until.
 	PasswordWeak    Kind = "password-weak"    // A new password cannot be taken; values: reason, which.
 	ServiceStopped  Kind = "service-stopped"
+	StopRefused     Kind = "stop-refused" // Emergency stop: wrong name, wrong factor, blocked: one kind for strangers.
 
 	OTPWrong     Kind = "otp-wrong"     // Values: tries_left.
 	OTPUsed      Kind = "otp-used"      // Used already; values: wait (seconds). Costs no try (M-01).
@@ -41,6 +42,17 @@ const (
 	TokenNone    Kind = "token-none"    // No token is in use.
 	TokenInUse   Kind = "token-in-use"  // A token is already in use; another is not ordered this way.
 	ProofRefused Kind = "proof-refused" // The token's proof of possession does not hold.
+
+	RenewalEarly        Kind = "renewal-early"         // Before the time in which a token is renewed; values: from.
+	RenewalLate         Kind = "renewal-late"          // So long after the date only another token helps; values: expired.
+	RenewalNumberNeeded Kind = "renewal-number-needed" // After the date the app renews with a mailed number; values: expired.
+	RenewalNumberWrong  Kind = "renewal-number-wrong"  // Values: tries_left.
+	RenewalNumberBurnt  Kind = "renewal-number-burnt"  // Five wrong numbers: ask for another one.
+	RenewalRefused      Kind = "renewal-refused"       // It is not about the token as it is.
+	RenewalNone         Kind = "renewal-none"          // A later renewal has taken its place, or it has ended.
+	RenewalCodeWrong    Kind = "renewal-code-wrong"    // The first code of the next keys does not match; values: tries_left.
+	RenewalBurnt        Kind = "renewal-burnt"         // Three wrong first codes; the keys in use stay.
+	KeyRenewed          Kind = "key-renewed"           // Signed with keys that this token has renewed since.
 
 	EnrolmentOpen       Kind = "enrolment-open"       // Values: ordered.
 	EnrolmentNone       Kind = "enrolment-none"       // There is nothing to go on with.
@@ -71,14 +83,26 @@ const (
 	OfflineUnfit           Kind = "offline-unfit"            // Its template asks for more than a code can prove.
 	IdempotencyConflict    Kind = "idempotency-conflict"     // The same key with another request.
 
-	PasskeyRefused   Kind = "passkey-refused"   // It does not hold, or is nobody's: a stranger is not told which.
-	PasskeyResting   Kind = "passkey-resting"   // Registered without a token; values: until.
-	PasskeyHeld      Kind = "passkey-held"      // There may be a copy of it, or its owner has objected.
-	PasskeysUsedUp   Kind = "passkeys-used-up"  // Values: limit.
-	ApprovalNeeded   Kind = "approval-needed"   // Only the token app's approval opens this.
-	CodeRefused      Kind = "code-refused"      // The mailed code is wrong; values: tries_left.
-	CodeBurnt        Kind = "code-burnt"        // Too many wrong codes, or its time is over: ask for another one.
+	PasskeyRefused Kind = "passkey-refused"  // It does not hold, or is nobody's: a stranger is not told which.
+	PasskeyResting Kind = "passkey-resting"  // Registered without a token; values: until.
+	PasskeyHeld    Kind = "passkey-held"     // There may be a copy of it, or its owner has objected.
+	PasskeysUsedUp Kind = "passkeys-used-up" // Values: limit.
+	ApprovalNeeded Kind = "approval-needed"  // Only the token app's approval opens this.
+	CodeRefused    Kind = "code-refused"     // The mailed code is wrong; values: tries_left.
+	CodeBurnt      Kind = "code-burnt"       // Too many wrong codes, or its time is over: ask for another one.
+	CardRefused    Kind = "card-refused"     // Wrong account, wrong PIN, blocked, no customer of ours: one kind for strangers.
+	ReissueOver    Kind = "reissue-over"     // Its time is over, or it has ended: begin again.
+	ServiceRunning Kind = "service-running"  // It is not stopped.
+
+	PhoneNone        Kind = "phone-none"        // No number on file that can be called.
+	PhoneRecent      Kind = "phone-recent"      // The number was changed just now; values: until.
+	PhoneOff         Kind = "phone-off"         // This way is not offered, or none is.
+	PhoneLimit       Kind = "phone-limit"       // Too many calls and messages; values: until.
+	PhoneBusy        Kind = "phone-busy"        // Somebody else is being checked by the same number; values: until.
+	PhoneRefused     Kind = "phone-refused"     // The code is wrong; values: tries_left.
+	PhoneOver        Kind = "phone-over"        // There is no check, or its time is over: begin another one.
 	ObjectionRefused Kind = "objection-refused" // No notice has this code, or its time is over.
+	ObjectionLate    Kind = "objection-late"    // A phone that was replaced objects too late; values: until.
 
 	PasskeyCopyable   Kind = "passkey-copyable"    // It could leave its device, and may not here.
 	StaffLinkRefused  Kind = "staff-link-refused"  // Unknown, used, or its time is over.
@@ -92,12 +116,13 @@ const (
 // Kinds is every kind, sorted; tests hold the tables of texts and statuses against it.
 func Kinds() []Kind {
 	return slices.Sorted(slices.Values([]Kind{Malformed, NotFound, Forbidden, Conflict, Unavailable, Busy, Throttled, SessionOver, StepUp, BadClient,
-		LoginRefused, ConfirmRefused, PasswordRefused, FactorBlocked, PasswordWeak, ServiceStopped, OTPWrong, OTPUsed, OTPLocked, TokenExpired,
-		TokenNone, TokenInUse, ProofRefused, EnrolmentOpen, EnrolmentNone, WaitingTime, DownloadsUsedUp, RegistrationRefused, RegistrationBurnt,
+		LoginRefused, ConfirmRefused, PasswordRefused, FactorBlocked, PasswordWeak, ServiceStopped, StopRefused, OTPWrong, OTPUsed, OTPLocked, TokenExpired,
+		TokenNone, TokenInUse, ProofRefused, RenewalEarly, RenewalLate, RenewalNumberNeeded, RenewalNumberWrong, RenewalNumberBurnt, RenewalRefused, RenewalNone, RenewalCodeWrong, RenewalBurnt, KeyRenewed, EnrolmentOpen, EnrolmentNone, WaitingTime, DownloadsUsedUp, RegistrationRefused, RegistrationBurnt,
 		StartRefused, StartBurnt, AddressRefused, MailTooSoon, TransactionNone, TransactionPending, TransactionDecided, TransactionExpired, TransactionCancelled,
 		TransactionNotApproved, TransactionConsumed, TransactionLapsed, TransactionAuthOff, TransfersStopped, FieldsRefused, PermitMismatch, DecisionRefused,
 		OfflineWrong, OfflineBlocked, OfflineUnfit, IdempotencyConflict, PasskeyRefused, PasskeyResting, PasskeyHeld, PasskeysUsedUp, ApprovalNeeded, CodeRefused, CodeBurnt,
-		ObjectionRefused, PasskeyCopyable, StaffLinkRefused, StaffUnconfirmed, StaffSuspended, StaffWordWrong, StaffWordBurnt, StaffSecondPerson}))
+		CardRefused, ReissueOver, ServiceRunning, PhoneNone, PhoneRecent, PhoneOff, PhoneLimit, PhoneBusy, PhoneRefused, PhoneOver,
+		ObjectionRefused, ObjectionLate, PasskeyCopyable, StaffLinkRefused, StaffUnconfirmed, StaffSuspended, StaffWordWrong, StaffWordBurnt, StaffSecondPerson}))
 }
 
 // Values are the facts of a refusal that its sentence needs. Times are time.Time, counts int; a secret is never among them.

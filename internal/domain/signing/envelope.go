@@ -28,6 +28,12 @@ const (
 
 	TypVerifier        = "inkan-verifier+jws"
 	TypVerifierRemoval = "inkan-verifier-removal+jws"
+
+	TypRenewal             = "inkan-renewal+jws"
+	TypRenewalKey          = "inkan-renewal-key+jws"
+	TypRenewalAnswer       = "inkan-renewal-answer+jws"
+	TypRenewalConfirmation = "inkan-renewal-confirmation+jws"
+	TypRenewalReceipt      = "inkan-renewal-receipt+jws"
 )
 
 // ErrSignature says that an envelope is not what it claims to be. It never says why: whoever sent it knows or must not.
@@ -172,6 +178,21 @@ func Parse(typ, compact string) (*Envelope, error) {
 	}
 	e.Key = &k
 	return e, nil
+}
+
+// KidOf is the key identifier in the header of an envelope of any type. Nothing of it has been verified.
+func KidOf(compact string) (string, error) {
+	head, _, _ := strings.Cut(compact, ".")
+	h, err := FromBase64(head)
+	if err != nil {
+		return "", ErrSignature
+	}
+	header, err := ParseCanonical(h)
+	kid, ok := header["kid"].(string)
+	if err != nil || !ok {
+		return "", ErrSignature
+	}
+	return kid, nil
 }
 
 // Verify checks the signature with the key.

@@ -88,18 +88,26 @@ type Answer struct {
 
 // MakeAnswer makes the answer's envelope, signed by the issuer key with that thumbprint.
 func MakeAnswer(a Answer, kid string, sign Signer) (string, error) {
+	return makeAnswer(TypAnswer, a, kid, sign)
+}
+
+func makeAnswer(typ string, a Answer, kid string, sign Signer) (string, error) {
 	payload, err := Canonical(Object{"v": "1", "issuer": a.Issuer, "request": b64.EncodeToString(a.Request[:]), "token": a.Token,
 		"agreement_key": a.Agreement.Object(), "now": a.Now.UTC().Format(time.RFC3339), "contract": a.Contract.Object(), "certificate": a.Certificate,
 		"otp": Object{"algorithm": "SHA256", "digits": strconv.Itoa(a.Digits), "step": strconv.Itoa(int(a.Step / time.Second))}})
 	if err != nil {
 		return "", err
 	}
-	return Seal(TypAnswer, kid, nil, payload, sign)
+	return Seal(typ, kid, nil, payload, sign)
 }
 
 // ParseAnswer reads an answer, verified with the issuer key.
 func ParseAnswer(compact string, issuer JWK) (Answer, error) {
-	o, err := Open(TypAnswer, compact, issuer)
+	return parseAnswer(TypAnswer, compact, issuer)
+}
+
+func parseAnswer(typ, compact string, issuer JWK) (Answer, error) {
+	o, err := Open(typ, compact, issuer)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -250,17 +258,22 @@ type TokenKeys struct{ OTP, OCRA []byte }
 
 // DeriveKeys derives the keys of a token from the agreed secret z and both envelopes (docs/protocol.md, The keys).
 func DeriveKeys(z []byte, registration, answer, issuer, token string) (TokenKeys, error) {
-	r, a := sha256.Sum256([]byte(registration)), sha256.Sum256([]byte(answer))
+	return derive(z, "inkan/registration/v1", registration, answer, "inkan/otp/v1", "inkan/ocra/v1", issuer, token)
+}
+
+// derive binds the keys to everything that both sides have said; each has a label of its own.
+func derive(z []byte, label, request, answer, otp, ocra, issuer, token string) (TokenKeys, error) {
+	r, a := sha256.Sum256([]byte(request)), sha256.Sum256([]byte(answer))
 	h := sha256.New()
-	h.Write([]byte("inkan/registration/v1\x00"))
+	h.Write([]byte(label + "\x00"))
 	h.Write(r[:])
 	h.Write(a[:])
 	salt := h.Sum(nil)
 	var k TokenKeys
 	var err error
-	if k.OTP, err = hkdf.Key(sha256.New, z, salt, "inkan/otp/v1|"+issuer+"|"+token, 32); err != nil {
+	if k.OTP, err = hkdf.Key(sha256.New, z, salt, otp+"|"+issuer+"|"+token, 32); err != nil {
 		return k, err
 	}
-	k.OCRA, err = hkdf.Key(sha256.New, z, salt, "inkan/ocra/v1|"+issuer+"|"+token, 32)
+	k.OCRA, err = hkdf.Key(sha256.New, z, salt, ocra+"|"+issuer+"|"+token, 32)
 	return k, err
 }

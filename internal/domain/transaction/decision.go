@@ -100,12 +100,28 @@ type Permit struct {
 	Order                           Order
 	Request                         string // the executor's own identifier of this execution
 	Time                            time.Time
+	CoolingOff                      []Cooling // what had changed at the customer's authenticators shortly before; empty where nothing had
+}
+
+// Cooling is a change at the customer's authenticators after which the bank is asked to be careful for a while.
+type Cooling struct {
+	Change       string
+	Approved     bool // a token app that was there before had approved it
+	Since, Until time.Time
 }
 
 // MakePermit makes the permit's envelope, signed by the issuer key.
 func MakePermit(p Permit, kid string, sign signing.Signer) (string, error) {
-	payload, err := signing.Canonical(signing.Object{"v": "1", "transaction": p.Transaction, "document": p.Document, "decision": p.Decision, "grade": string(p.Grade), "audience": p.Audience,
-		"customer": p.Customer, "template": p.Order.Template, "currency": p.Order.Currency, "fields": fieldList(p.Order.Fields), "request": p.Request, "time": stamp(p.Time)})
+	o := signing.Object{"v": "1", "transaction": p.Transaction, "document": p.Document, "decision": p.Decision, "grade": string(p.Grade), "audience": p.Audience,
+		"customer": p.Customer, "template": p.Order.Template, "currency": p.Order.Currency, "fields": fieldList(p.Order.Fields), "request": p.Request, "time": stamp(p.Time)}
+	if len(p.CoolingOff) > 0 { // most permits have nothing to say of it, and are as they always were
+		changes := make([]any, len(p.CoolingOff))
+		for i, c := range p.CoolingOff {
+			changes[i] = signing.Object{"change": c.Change, "approved": c.Approved, "since": stamp(c.Since), "until": stamp(c.Until)}
+		}
+		o["cooling_off"] = changes
+	}
+	payload, err := signing.Canonical(o)
 	if err != nil {
 		return "", err
 	}
@@ -115,6 +131,10 @@ func MakePermit(p Permit, kid string, sign signing.Signer) (string, error) {
 // ParsePermit reads a permit, verified with the issuer key.
 func ParsePermit(compact string, issuer signing.JWK) (Permit, error) {
 	o, err := signing.Open(signing.TypPermit, compact, issuer)
+	if err != nil {
+		return Permit{}, err
+	}
+	changes, err := readCooling(o)
 	if err != nil {
 		return Permit{}, err
 	}
@@ -128,7 +148,38 @@ func ParsePermit(compact string, issuer signing.JWK) (Permit, error) {
 	}
 	fields, err := readFields(o["fields"])
 	return Permit{Transaction: f["transaction"], Document: f["document"], Decision: f["decision"], Grade: Grade(f["grade"]), Audience: f["audience"], Customer: f["customer"],
-		Order: Order{f["template"], f["currency"], fields}, Request: f["request"], Time: at}, err
+		Order: Order{f["template"], f["currency"], fields}, Request: f["request"], Time: at, CoolingOff: changes}, err
+}
+
+// readCooling takes the changes out of a permit that has any.
+func readCooling(o signing.Object) (out []Cooling, err error) {
+	value, there := o["cooling_off"]
+	if !there {
+		return nil, nil
+	}
+	delete(o, "cooling_off")
+	list, _ := value.([]any)
+	for _, v := range list {
+		entry, _ := v.(signing.Object)
+		approved, is := entry["approved"].(bool)
+		delete(entry, "approved")
+		f, err := entry.Fields("change", "since", "until")
+		if err != nil || !is {
+			return nil, ErrDocument
+		}
+		c := Cooling{Change: f["change"], Approved: approved}
+		if c.Since, err = parseTime(f["since"]); err != nil {
+			return nil, err
+		}
+		if c.Until, err = parseTime(f["until"]); err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	if len(out) == 0 { // said in one form only: by not saying it
+		return nil, ErrDocument
+	}
+	return out, nil
 }
 
 // Offline is the server's word that an offline code fitted a document.

@@ -23,6 +23,13 @@ type Evidence struct {
 	DeviceKey   map[string]string `json:"device_key"`
 	IssuerKey   string            `json:"issuer_key"`
 	Templates   string            `json:"templates"`
+
+	// CertificateIssuer is the root's word for the issuer key that signed the certificate, where it is another one than the offer's.
+	CertificateIssuer string `json:"certificate_issuer,omitempty"`
+	// VerifierCertificate and VerifierKey are of the generation of the token in which the verifier was registered, where the keys were renewed since.
+	VerifierCertificate string            `json:"verifier_certificate,omitempty"`
+	VerifierKey         map[string]string `json:"verifier_key,omitempty"`
+	VerifierIssuer      string            `json:"verifier_issuer,omitempty"`
 }
 
 // maxEvidence is the longest evidence file, in bytes.
@@ -47,7 +54,7 @@ func ParseEvidence(file []byte) (Evidence, error) {
 
 // Break is a part of an evidence file that does not hold, with the reason in words.
 type Break struct {
-	Part string // offer, decision, assertion, verifier, offline, permit, certificate, device_key, issuer_key or templates
+	Part string // offer, decision, assertion, verifier, offline, permit, certificate, certificate_issuer, device_key, verifier_certificate, verifier_key, verifier_issuer, issuer_key or templates
 	Why  string
 }
 
@@ -126,7 +133,7 @@ func (e Evidence) Verify(root string) (Findings, error) {
 		f.Offline, f.Grade = &o, GradeB
 	}
 	if e.Decision != "" {
-		if b := e.verifyDecision(&f, bundle); b != nil {
+		if b := e.verifyDecision(&f, bundle, issuerKey); b != nil {
 			return f, b
 		}
 		if f.Decision.Answer == Yes && !f.Decision.Verification.Covers(tmpl.Verification) {
@@ -145,31 +152,51 @@ func (e Evidence) Verify(root string) (Findings, error) {
 
 // verifyToken checks that the issuer certified the device key.
 func (e Evidence) verifyToken(f *Findings, issuer signing.JWK) error {
-	var err error
-	if f.Token, err = signing.ParseCertificate(e.Certificate, issuer); err != nil {
-		return &Break{"certificate", "the issuer did not sign it"}
+	token, b := certified(f, issuer, e.Certificate, e.CertificateIssuer, e.DeviceKey, "certificate", "certificate_issuer", "device_key")
+	if b != nil {
+		return b
 	}
-	if f.Token.Issuer != f.Issuer || f.Token.Customer != f.Document.Customer {
-		return &Break{"certificate", "it speaks of another customer than the document"}
-	}
-	o := signing.Object{}
-	for k, v := range e.DeviceKey {
-		o[k] = v
-	}
-	key, err := signing.ParseJWK(o)
-	if err != nil || key.Thumbprint() != f.Token.KeyThumbprint {
-		return &Break{"device_key", "it is not the key that was certified"}
-	}
-	f.DeviceKey = key.Thumbprint()
+	f.Token, f.DeviceKey = token, token.KeyThumbprint
 	return nil
 }
 
-func (e Evidence) verifyDecision(f *Findings, bundle *Bundle) error {
+// certified checks that the issuer certified a key of this customer's device: with the key that signed the offer, or with another one that the same root has vouched for.
+func certified(f *Findings, issuer signing.JWK, certificate, word string, key map[string]string, part, wordPart, keyPart string) (signing.Certificate, error) {
+	if word != "" {
+		w, err := signing.ParseIssuerWord(word)
+		if err != nil || w.Root.Thumbprint() != f.Root || w.Issuer != f.Issuer {
+			return signing.Certificate{}, &Break{wordPart, "the root did not sign it"}
+		}
+		c, err := signing.ParseCertificate(certificate, w.Key)
+		if err == nil && (c.NotBefore.Before(w.NotBefore.Add(-signing.IssuerKeyLeeway)) || !c.NotBefore.Before(w.Expires)) {
+			return c, &Break{wordPart, "the root did not vouch for it at that time"}
+		}
+		issuer = w.Key
+	}
+	c, err := signing.ParseCertificate(certificate, issuer)
+	if err != nil {
+		return c, &Break{part, "the issuer did not sign it"}
+	}
+	if c.Issuer != f.Issuer || c.Customer != f.Document.Customer {
+		return c, &Break{part, "it speaks of another customer than the document"}
+	}
+	if k, err := readKey(key); err != nil || k.Thumbprint() != c.KeyThumbprint {
+		return c, &Break{keyPart, "it is not the key that was certified"}
+	}
+	return c, nil
+}
+
+// readKey reads a public key out of an evidence file.
+func readKey(members map[string]string) (signing.JWK, error) {
 	o := signing.Object{}
-	for k, v := range e.DeviceKey {
+	for k, v := range members {
 		o[k] = v
 	}
-	key, err := signing.ParseJWK(o)
+	return signing.ParseJWK(o)
+}
+
+func (e Evidence) verifyDecision(f *Findings, bundle *Bundle, issuer signing.JWK) error {
+	key, err := readKey(e.DeviceKey)
 	if err != nil {
 		return &Break{"device_key", "it is missing"}
 	}
@@ -186,7 +213,7 @@ func (e Evidence) verifyDecision(f *Findings, bundle *Bundle) error {
 	case d.Time.Before(f.Token.NotBefore.Add(-24*time.Hour)) || d.Time.After(f.Token.Expires):
 		return &Break{"decision", "it was signed outside of the certificate's time"}
 	}
-	if b := e.verifyUser(f, d, key); b != nil {
+	if b := e.verifyUser(f, d, key, issuer); b != nil {
 		return b
 	}
 	f.Decision, f.Language, f.Shown = &d, d.Language, bundle.Render(f.Document, d.Language)
@@ -198,12 +225,22 @@ func (e Evidence) verifyDecision(f *Findings, bundle *Bundle) error {
 }
 
 // verifyUser checks that a decision which says so was confirmed by the finger, the face or the screen lock of the device's user, with a credential that the device has called its own.
-func (e Evidence) verifyUser(f *Findings, d Decision, device signing.JWK) error {
+func (e Evidence) verifyUser(f *Findings, d Decision, device, issuer signing.JWK) error {
 	if d.Verification != ByWebAuthn {
-		if e.Assertion != "" || e.Verifier != "" {
+		if e.Assertion != "" || e.Verifier != "" || e.VerifierCertificate != "" {
 			return &Break{"assertion", "the decision does not speak of one"}
 		}
 		return nil
+	}
+	if e.VerifierCertificate != "" { // the device's keys were renewed between the registration and the decision
+		earlier, b := certified(f, issuer, e.VerifierCertificate, e.VerifierIssuer, e.VerifierKey, "verifier_certificate", "verifier_issuer", "verifier_key")
+		if b != nil {
+			return b
+		}
+		if earlier.Token != f.Token.Token || earlier.Generation >= f.Token.Generation {
+			return &Break{"verifier_certificate", "it is not of an earlier key of this token"}
+		}
+		device, _ = readKey(e.VerifierKey) // it has just been read
 	}
 	v, word, err := signing.ParseVerifier(e.Verifier)
 	switch {

@@ -27,10 +27,11 @@ const (
 	ScopeEvidence  = "evidence:read"
 	ScopeCustomer  = "customer:read"
 	ScopeReports   = "report:read" // what customers did not ask for
+	ScopePhone     = "phone"       // tell what happens to calls
 )
 
 // Scopes is every scope.
-var Scopes = []string{ScopeVerifyOTP, ScopeCreate, ScopeConsume, ScopeEvidence, ScopeCustomer, ScopeReports}
+var Scopes = []string{ScopeVerifyOTP, ScopeCreate, ScopeConsume, ScopeEvidence, ScopeCustomer, ScopeReports, ScopePhone}
 
 // Server is the audience of the bank's systems.
 type Server struct {
@@ -49,6 +50,7 @@ func (s *Server) Mount(m *http.ServeMux) {
 	m.Handle("POST /v1/transactions/{id}/consume", web.JSON(s.API, s.consumeTransaction))
 	m.Handle("GET /v1/transactions/{id}/evidence", web.JSON(s.API, s.evidence))
 	m.Handle("GET /v1/reports", web.JSON(s.API, s.reports))
+	m.Handle("POST /v1/phone-events", web.JSON(s.API, s.phoneEvent))
 	m.Handle("GET /v1/customers/{ref}/transaction-authentication", web.JSON(s.API, s.transactionAuth))
 }
 

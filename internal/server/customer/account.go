@@ -2,6 +2,7 @@ package customer
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/audit"
@@ -15,7 +16,12 @@ type securityData struct {
 	Customer     customer.Customer
 	Sessions     []authority.Session
 	Passkeys     int
+	Cooling      []authority.Cooling // what was changed lately
+	Unread       int
 }
+
+// CoolingUntil is when the last of the changes has cooled off.
+func (d securityData) CoolingUntil() time.Time { return authority.CoolingUntil(d.Cooling) }
 
 // showSecurity is the state of everything on one page.
 func (s *Server) showSecurity(w http.ResponseWriter, r *http.Request, on authority.Session) error {
@@ -39,8 +45,16 @@ func (s *Server) showSecurity(w http.ResponseWriter, r *http.Request, on authori
 	if err != nil {
 		return err
 	}
+	cooling, err := s.Authority.CoolingOff(r.Context(), on)
+	if err != nil {
+		return err
+	}
+	unread, err := s.Authority.Unread(r.Context(), on)
+	if err != nil {
+		return err
+	}
 	v := s.page(w, r, on, "security")
-	v.Data = securityData{s.tokenData(v, t, on), transactions, c, sessions, len(passkeys)}
+	v.Data = securityData{s.tokenData(v, t, on), transactions, c, sessions, len(passkeys), cooling, unread}
 	s.write(w, r, http.StatusOK, v)
 	return nil
 }

@@ -10,7 +10,9 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
 	"github.com/inkan-auth/inkan/internal/domain/passkey"
+	"github.com/inkan-auth/inkan/internal/domain/phone"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/reissue"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
 )
@@ -40,12 +42,13 @@ func (s *Server) gallery(w http.ResponseWriter, r *http.Request) {
 }
 
 // GalleryPages names every page of the gallery: the page, and after a hyphen the situation.
-var GalleryPages = []string{"login", "login-phone", "login-refused", "login-over", "code", "code-wrong", "code-used", "code-locked", "passwords", "passwords-weak", "apply", "apply-phone",
+var GalleryPages = []string{"login", "login-phone", "login-refused", "login-over", "code", "code-wrong", "code-used", "code-locked", "renew", "renew-mailed", "renew-late", "renew-refused", "passwords", "passwords-weak", "apply", "apply-phone",
 	"apply-tested", "apply-wait", "address", "address-bounced", "address-refused", "key", "key-phone", "key-bounced", "key-late", "start", "start-refused", "done", "cancel", "stop", "stop-refused",
 	"security", "security-none", "security-ordered", "security-registered", "security-locked", "security-transactions", "security-stopped",
 	"transactions", "transactions-unread", "transactions-added", "transactions-always", "transactions-none", "transactions-locked", "transactions-stopped", "password", "password-confirm", "history", "history-empty", "logout", "logout-done", "sorry", "leave",
 	"security-passkeys", "passkeys", "passkeys-none", "passkeys-held", "addpasskey", "addpasskey-mail", "addpasskey-closed", "removepasskey", "removepasskey-password",
-	"errand", "errand-approved", "errand-stop", "errand-mail", "errand-wrong", "errand-proved", "errand-rejected", "errand-reported", "errand-expired", "notme", "notme-refused", "notme-done", "login-passkey"}
+	"errand", "errand-approved", "errand-stop", "errand-mail", "errand-wrong", "errand-proved", "errand-rejected", "errand-reported", "errand-expired", "errand-address", "emergency", "emergency-refused", "emergency-done", "halt", "notices", "notices-empty", "mailaddress", "mailaddress-leaving", "mailaddress-none", "security-cooling", "notme", "notme-refused", "notme-done", "login-passkey",
+	"applications", "reissue", "reissue-refused", "reissue-obstacle", "reissue-confirm", "reissue-choose", "reissue-sms", "reissue-keys", "reissue-callin", "reissue-proved", "reissue-key", "reissue-start", "reissue-done", "reissue-restarted", "reissue-over"}
 
 // invent fills a page with a made-up customer's affairs.
 func (s *Server) invent(v *view, name string) bool {
@@ -70,6 +73,10 @@ func (s *Server) invent(v *view, name string) bool {
 	}
 	page, situation, _ := strings.Cut(name, "-")
 	switch page {
+	case "applications":
+		v.Data = nil
+	case "reissue":
+		s.inventReissue(v, situation, now)
 	case "login":
 		v.Data = loginData{Smartphone: situation == "phone"}
 		v.Next = "/oidc/authorize/example"
@@ -92,6 +99,17 @@ func (s *Server) invent(v *view, name string) bool {
 		case "locked":
 			refuse(problem.OTPLocked)
 		}
+	case "renew":
+		d := renewData{authority.ExpiredToken{Expired: now.Add(-3 * 24 * time.Hour), Until: now.Add(87 * 24 * time.Hour)}, situation == "late"}
+		switch situation {
+		case "mailed":
+			d.Number, d.Mail, v.Said = now.Add(24*time.Hour), customer.MaskAddress(address.Mail), "renewal"
+		case "late":
+			d.Expired, d.Until = now.Add(-93*24*time.Hour), now.Add(-3*24*time.Hour)
+		case "refused":
+			refuse(problem.ConfirmRefused, "tries_left", 4)
+		}
+		v.On, v.Data = &pc, d
 	case "passwords":
 		v.On = &pc
 		if situation == "weak" {
@@ -160,7 +178,7 @@ func (s *Server) invent(v *view, name string) bool {
 		v.Data = fill(view, pc)
 	case "security":
 		switch situation {
-		case "", "transactions", "stopped", "passkeys":
+		case "", "transactions", "stopped", "passkeys", "cooling":
 			view.Token = inUse
 		case "locked":
 			t := *inUse
@@ -177,7 +195,7 @@ func (s *Server) invent(v *view, name string) bool {
 		if situation == "passkeys" {
 			n = 2
 		}
-		v.Data = securityData{fill(view, pc), inventedTransactions(situation, now), customer.Customer{}, []authority.Session{pc, phone}, n}
+		v.Data = securityData{fill(view, pc), inventedTransactions(situation, now), customer.Customer{}, []authority.Session{pc, phone}, n, inventedCooling(situation, now), 0}
 	case "transactions":
 		if situation != "none" {
 			t := *inUse
@@ -236,6 +254,31 @@ func (s *Server) invent(v *view, name string) bool {
 		if situation == "wrong" {
 			refuse(problem.CodeRefused, "tries_left", 4)
 		}
+	case "emergency":
+		v.Data = emergencyData{Done: situation == "done", By: authority.StopByLogin, Ways: stopWays}
+		if situation == "refused" {
+			v.Typed["login_id"] = "hanako1234"
+			refuse(problem.StopRefused)
+		}
+	case "halt":
+		inside()
+	case "notices":
+		inside()
+		d := noticesData{Mails: []authority.MailChoice{{Kind: authority.MailApproved, On: true, Until: now.Add(20 * time.Hour)}, {Kind: authority.MailKnownLogin}}}
+		if situation == "" {
+			d.Notices, d.Older = v.notices(inventedNotices(now)), "/gallery/notices"
+		}
+		v.Data = d
+	case "mailaddress":
+		inside()
+		d := mailData{Now: address, Token: inUse, Usable: true}
+		switch situation {
+		case "leaving":
+			d.Leaving = []customer.Address{{Mail: "yamada@mail.example.jp", State: customer.Leaving, ToldUntil: now.Add(70 * time.Hour)}}
+		case "none":
+			d.Token, d.Usable = nil, false
+		}
+		v.Data = d
 	case "notme":
 		v.Data = objectionData{Done: situation == "done"}
 		if situation == "refused" {
@@ -298,6 +341,8 @@ func inventedErrand(situation string, now time.Time) authority.Errand {
 		e.State = transaction.Approved
 	case "stop":
 		e.State, e.Act = transaction.Approved, authority.StopUse
+	case "address":
+		e.State, e.Act = transaction.Approved, authority.ChangeAddress
 	case "mail", "wrong":
 		e.ByMail = true
 	case "proved":
@@ -323,4 +368,72 @@ func inventedEntries(now time.Time) []audit.Entry {
 		{At: now.Add(-50 * time.Hour), Actor: phone, Action: audit.TokenRegister, Outcome: audit.Done, Detail: map[string]string{"platform": "iPhone / Safari"}},
 		{At: now.Add(-51 * time.Hour), Actor: pc, Action: audit.TokenApply, Outcome: audit.Done},
 	}
+}
+
+func inventedCooling(situation string, now time.Time) []authority.Cooling {
+	if situation != "cooling" {
+		return nil
+	}
+	return []authority.Cooling{
+		{Change: authority.PasswordChanged, Since: now.Add(-5 * time.Hour), Until: now.Add(19 * time.Hour)},
+		{Change: authority.TokenReissued, Since: now.Add(-2 * time.Hour), Until: now.Add(22 * time.Hour)},
+	}
+}
+
+func inventedNotices(now time.Time) []authority.Notice {
+	values := func(at time.Time, more ...string) map[string]string {
+		m := map[string]string{"time": at.Format(time.RFC3339), "device": "Windows / Edge", "place": "192.0.2.*"}
+		for i := 0; i+1 < len(more); i += 2 {
+			m[more[i]] = more[i+1]
+		}
+		return m
+	}
+	return []authority.Notice{
+		{ID: "ntc_3", Topic: "login_new_device", At: now.Add(-10 * time.Minute), Unread: true, Values: values(now.Add(-10 * time.Minute))},
+		{ID: "ntc_2", Topic: "address_changed", At: now.Add(-26 * time.Hour), Values: values(now.Add(-26*time.Hour), "address", "h*****@example.jp")},
+		{ID: "ntc_1", Topic: "token_started", At: now.Add(-90 * 24 * time.Hour), Values: values(now.Add(-90*24*time.Hour), "phone", "iPhone / Safari")},
+	}
+}
+
+// inventReissue fills the page of a re-issue.
+func (s *Server) inventReissue(v *view, situation string, now time.Time) {
+	offer := authority.PhoneOffer{Ways: []phone.Way{phone.SMS, phone.CallOut, phone.CallKeys, phone.CallIn}, Masked: "*******1234", Dial: "0120-000-111"}
+	order := &enrolment.Enrolment{State: enrolment.Ordered, Ordered: now.Add(-time.Minute), Expires: now.Add(time.Hour)}
+	d := reissueData{Step: situation, Cards: true, ReissueView: authority.ReissueView{Reissue: reissue.Reissue{Wish: reissue.Token}, Account: "101 普通 ***4567", Offer: offer, Order: order, Phone: "Android / Chrome", Address: "h***@example.jp"}}
+	check := func(way phone.Way, state phone.State) *authority.PhoneCheck {
+		return &authority.PhoneCheck{Way: way, State: state, Masked: offer.Masked, Expires: now.Add(150 * time.Second)}
+	}
+	switch situation {
+	case "", "refused":
+		d.Step = reissueCard
+		d.AccountTypes = accountTypes(v)
+		if situation != "" {
+			v.Typed["branch"], v.Typed["account_number"] = "101", "1234567"
+			v.show(problem.New(problem.CardRefused))
+		}
+	case "obstacle":
+		said := s.Text.Refusal(v.Lang, problem.New(problem.DownloadsUsedUp, "limit", 5))
+		d.Why, d.UsedUp = &said, true
+	case "confirm":
+		d.Stopped = true
+	case "choose":
+		d.Check = check(phone.CallOut, phone.Failed)
+		d.Check.Reason = phone.Unanswered
+	case "sms":
+		d.Step, d.Check = reissueCheck, check(phone.SMS, phone.Ringing)
+		v.show(problem.New(problem.PhoneRefused, "tries_left", 2))
+	case "keys":
+		d.Step, d.Check = reissueCheck, check(phone.CallKeys, phone.Answered)
+		d.Check.Digits = "482915"
+	case "callin":
+		d.Step, d.Check = reissueCheck, check(phone.CallIn, phone.Waiting)
+		d.Check.Dial = offer.Dial
+	case "key":
+		d.Key = authority.KeyView{Link: v.App() + "/r#1.enr_example.secret.root", Typed: "1234567890123452", Expires: now.Add(9 * time.Minute)}
+		d.QR, _ = drawQR(d.Key.Link)
+		d.Groups = strings.Fields(enrolment.Group(d.Key.Typed))
+	case "restarted":
+		d.Step, d.Wish = reissueDone, reissue.Service
+	}
+	v.Data = d
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // ownPages are the pages that a customer can be brought back to after a log-in.
-var ownPages = []string{"/security", transactionsPage, passkeysPage, passkeysPage + "/add", "/history", "/password", "/token/apply", "/token/address", "/token/key", "/token/start", "/token/stop", "/token/cancel"}
+var ownPages = []string{"/security", transactionsPage, passkeysPage, passkeysPage + "/add", "/history", "/password", noticesPage, addressPage, haltPage, "/token/apply", "/token/address", "/token/key", "/token/start", "/token/stop", "/token/cancel"}
 
 // next is where the customer was going before she had to log in, or "".
 func next(r *http.Request) string { return safe(r.URL.Query().Get("next")) }
@@ -67,6 +67,8 @@ func returnTo(r *http.Request) string {
 		return "/token/apply"
 	case p == transactionsPage, p == passkeysPage, p == passkeysPage+"/add":
 		return p
+	case strings.HasPrefix(p, reissuePage):
+		return reissuePage
 	case p == "/login/passkey":
 		return "/login"
 	case p == "/token/done", strings.HasPrefix(p, "/security"):

@@ -253,6 +253,11 @@ func (s *Server) doErrand(w http.ResponseWriter, r *http.Request, on authority.S
 			return err
 		}
 		return s.done(w, r, "passkey.removed", passkeysPage)
+	case authority.ChangeAddress:
+		if err := s.Authority.ChangeAddress(r.Context(), on, id); err != nil {
+			return err
+		}
+		return s.done(w, r, "address.changed", addressPage)
 	case authority.StopUse:
 		if err := s.Authority.StopToken(r.Context(), on, id); err != nil {
 			return err

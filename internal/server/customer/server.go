@@ -64,6 +64,8 @@ func (s *Server) Mount(m *http.ServeMux) {
 	m.HandleFunc("POST /login/passkey/options", s.loginOptions)
 	m.Handle("GET /login/code", s.inside(s.showCode, otp))
 	m.Handle("POST /login/code", s.inside(s.code, otp))
+	m.Handle("GET /renew", s.inside(s.showRenew, authority.StepRenew, apply, all))
+	m.Handle("POST /renew", s.inside(s.renew, authority.StepRenew, apply, all))
 	m.Handle("GET /login/passwords", s.inside(s.showPasswords, first))
 	m.Handle("POST /login/passwords", s.inside(s.passwords, first))
 	m.HandleFunc("GET /logout", s.showLogout)
@@ -102,8 +104,28 @@ func (s *Server) Mount(m *http.ServeMux) {
 	m.Handle("POST /security/errand/{errand}/code", s.inside(s.proveErrand, all))
 	m.Handle("POST /security/errand/{errand}/do", s.inside(s.doErrand, all))
 	m.Handle("POST /security/errand/{errand}/cancel", s.inside(s.cancelErrand, all))
+	m.HandleFunc("GET /applications", s.showApplications)
+	m.HandleFunc("GET /reissue", s.showReissue)
+	m.HandleFunc("POST /reissue", s.beginReissue)
+	m.HandleFunc("GET /reissue/state", s.reissueState)
+	m.HandleFunc("POST /reissue/confirm", s.back(s.confirmReissue))
+	m.HandleFunc("POST /reissue/phone", s.back(s.callReissue))
+	m.HandleFunc("POST /reissue/phone/code", s.back(s.typePhoneCode))
+	m.HandleFunc("POST /reissue/order", s.back(s.orderReissue))
+	m.HandleFunc("POST /reissue/key", s.back(s.newReissueKey))
+	m.HandleFunc("POST /reissue/mail", s.back(s.resendReissueNumber))
+	m.HandleFunc("POST /reissue/start", s.back(s.startReissue))
+	m.HandleFunc("POST /reissue/cancel", s.back(s.cancelReissue))
 	m.HandleFunc("GET /not-me", s.showObjection)
 	m.HandleFunc("POST /not-me", s.objection)
+	m.HandleFunc("GET /emergency-stop", s.showEmergency)
+	m.HandleFunc("POST /emergency-stop", s.emergency)
+	m.Handle("GET /security/stop", s.inside(s.showHalt, otp, first, apply, all))
+	m.Handle("POST /security/stop", s.inside(s.halt, otp, first, apply, all))
+	m.Handle("GET /security/notices", s.inside(s.showNotices, all))
+	m.Handle("POST /security/notices/mails", s.inside(s.chooseMail, all))
+	m.Handle("GET /security/address", s.inside(s.showMail, all))
+	m.Handle("POST /security/address", s.inside(s.changeMail, all))
 	m.Handle("GET /password", s.inside(s.showPassword, all))
 	m.Handle("POST /password", s.inside(s.password, all))
 	m.Handle("GET /history", s.inside(s.showHistory, all))
@@ -161,7 +183,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, h insider, steps 
 // forScript says whether a page's script asks, which reads a problem document and no page.
 func forScript(r *http.Request) bool {
 	p := r.URL.Path
-	return p == "/token/state" || strings.HasPrefix(p, "/security/errand/") && strings.HasSuffix(p, "/state") || strings.HasSuffix(p, "/options")
+	return p == "/token/state" || p == "/reissue/state" || strings.HasPrefix(p, "/security/errand/") && strings.HasSuffix(p, "/state") || strings.HasSuffix(p, "/options")
 }
 
 // parse reads a form. Its body was bounded before it came here.
@@ -183,6 +205,8 @@ func (s *Server) goOn(w http.ResponseWriter, r *http.Request, step authority.Ste
 	switch step {
 	case authority.StepOTP:
 		s.to(w, r, "/login/code")
+	case authority.StepRenew:
+		s.to(w, r, renewPage)
 	case authority.StepPasswords:
 		s.to(w, r, "/login/passwords")
 	case authority.StepApply:
@@ -217,19 +241,25 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, err error) error {
 		page = "/security"
 	case "/login/passkey":
 		page = "/login"
+	case noticesPage + "/mails":
+		page = noticesPage
 	case passkeysPage + "/name", passkeysPage + "/remove":
 		page = passkeysPage
+	}
+	if strings.HasPrefix(page, reissuePage) { // all of it is one page
+		page = reissuePage
 	}
 	if rest, ok := strings.CutPrefix(page, "/security/errand/"); ok { // the forms of an errand are on its one page
 		id, _, _ := strings.Cut(rest, "/")
 		page = errandPage(id)
 	}
-	switch p.Kind {
-	case problem.EnrolmentOpen:
+	switch {
+	case page == reissuePage:
+	case p.Kind == problem.EnrolmentOpen:
 		page = "/token/key"
-	case problem.EnrolmentNone, problem.StartBurnt:
+	case p.Kind == problem.EnrolmentNone, p.Kind == problem.StartBurnt:
 		page = "/token/apply"
-	case problem.TokenInUse, problem.TokenNone:
+	case p.Kind == problem.TokenInUse, p.Kind == problem.TokenNone:
 		page = "/security"
 	}
 	if which := r.PostFormValue("which"); page == "/password" && which != "" {
@@ -276,7 +306,7 @@ func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // wayOn is the button of an error page: which page helps on, and the words on the button.
 var wayOn = map[problem.Kind]way{
-	problem.ServiceStopped: {"/logout", "go.logout"},
+	problem.ServiceStopped: {"/reissue", "go.reissue"},
 	problem.BadClient:      {"/", "go.security"},
 	problem.SessionOver:    {"/login", "go.login"},
 }

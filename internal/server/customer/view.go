@@ -105,6 +105,10 @@ func fieldOf(p *problem.Error) string {
 		return "mailed"
 	case problem.ObjectionRefused:
 		return "objection"
+	case problem.PhoneRefused:
+		return "phone_code"
+	case problem.StopRefused:
+		return "secret"
 	case problem.AddressRefused:
 		return "mail"
 	case problem.PasswordWeak:
@@ -159,6 +163,12 @@ func (v *view) Script() string {
 
 // CoolingOff is how long a change rests that no token app has approved.
 func (v *view) CoolingOff() string { return v.s.Text.Span(v.Lang, v.s.Authority.Policy.CoolingOff) }
+
+// ObjectionTime is how long an address that was replaced is still told of everything.
+func (v *view) ObjectionTime() string { return v.s.Text.Span(v.Lang, v.s.Authority.Policy.ObjectionTime) }
+
+// MuteDelay is how long a mail still comes that was turned off.
+func (v *view) MuteDelay() string { return v.s.Text.Span(v.Lang, v.s.Authority.Policy.MuteDelay) }
 
 // Bank is the bank's name.
 func (v *view) Bank() string {
@@ -261,6 +271,13 @@ type course struct {
 	Steps []step
 }
 
+// ReissueSteps gives the three steps of a re-issue.
+func (v *view) ReissueSteps(at int) course {
+	c := v.Steps(at)
+	c.Steps[0].Word = v.T("steps.prove")
+	return c
+}
+
 // Steps gives the three steps, standing at one of them; 4 is after the last.
 func (v *view) Steps(at int) course {
 	out := make([]step, 3)
@@ -290,6 +307,7 @@ var fields = map[string]field{
 	"login_password":    {Type: "password", Autocomplete: "current-password", Max: 512},
 	"code":              {Type: "text", Autocomplete: "one-time-code", Mode: "numeric", Kind: "code", Max: 32},
 	"mailed":            {Type: "text", Autocomplete: "one-time-code", Mode: "numeric", Kind: "code", Max: 32},
+	"secret":            {Type: "password", Autocomplete: "off", Max: 512},
 	"objection":         {Type: "text", Autocomplete: "off", Kind: "name", Max: 40},
 	"confirm":           {Type: "password", Autocomplete: "off", Max: 512},
 	"old":               {Type: "password", Autocomplete: "current-password", Max: 512},
@@ -297,6 +315,10 @@ var fields = map[string]field{
 	"new_login_again":   {Type: "password", Autocomplete: "new-password", Max: 512},
 	"new_confirm":       {Type: "password", Autocomplete: "new-password", Max: 512},
 	"new_confirm_again": {Type: "password", Autocomplete: "new-password", Max: 512},
+	"branch":            {Type: "text", Autocomplete: "off", Mode: "numeric", Kind: "short", Max: 16},
+	"account_number":    {Type: "text", Autocomplete: "off", Mode: "numeric", Kind: "code", Max: 32},
+	"pin":               {Type: "password", Autocomplete: "off", Mode: "numeric", Kind: "short", Max: 16},
+	"phone_code":        {Type: "text", Autocomplete: "one-time-code", Mode: "numeric", Kind: "code", Max: 32},
 	"mail":              {Type: "email", Autocomplete: "email", Kind: "name", Max: 254},
 }
 

@@ -34,8 +34,13 @@ type Server struct {
 // Mount lists all routes of this audience.
 func (s *Server) Mount(m *http.ServeMux) error {
 	m.Handle("POST /v1/registrations", web.JSON(s.API, s.register))
+	m.Handle("POST /v1/renewals", web.JSON(s.API, s.renew))
+	m.Handle("POST /v1/renewals/confirmation", web.JSON(s.API, s.confirmRenewal))
 	m.Handle("GET /v1/time", web.JSON(s.API, s.time))
 	m.Handle("GET /v1/token", web.JSON(s.API, s.token))
+	m.Handle("POST /v1/moves", web.JSON(s.API, s.beginMove))
+	m.Handle("POST /v1/moves/cancel", web.JSON(s.API, s.cancelMove))
+	m.Handle("POST /v1/moves/finish", web.JSON(s.API, s.finishMove))
 	m.Handle("GET /v1/transactions", web.JSON(s.API, s.transactions))
 	m.Handle("POST /v1/decisions", web.JSON(s.API, s.decide))
 	m.Handle("POST /v1/verifier/options", web.JSON(s.API, s.verifierOptions))
@@ -83,6 +88,7 @@ type tokenAnswer struct {
 	Now      string   `json:"now"`
 	Issuer   string   `json:"issuer"`
 	Contract contract `json:"contract"`
+	Move     *move    `json:"move,omitempty"` // that a registered phone waits for
 }
 
 type contract struct {
@@ -93,8 +99,13 @@ type contract struct {
 
 func (s *Server) token(r *http.Request, _ web.Nothing) (tokenAnswer, error) {
 	t, err := s.Authority.ReadToken(r.Context(), s.proof(r, nil))
+	var waits *move
+	if t.Move != nil {
+		m := moveOf(*t.Move)
+		waits = &m
+	}
 	return tokenAnswer{string(t.State), t.Expires.Format(time.RFC3339), t.Now.Format(time.RFC3339), s.Authority.Bank.TokenOrigin,
-		contract{t.Contract.BankJA, t.Contract.BankEN, t.Contract.Account}}, err
+		contract{t.Contract.BankJA, t.Contract.BankEN, t.Contract.Account}, waits}, err
 }
 
 // mountApp serves the built app. An embedded file has no time, so each gets a strong ETag: a browser asks again each time and is told that nothing changed.

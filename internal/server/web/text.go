@@ -200,9 +200,10 @@ func number(v any) (int, bool) {
 }
 
 // topics are the notices that the authority may ask for.
-var topics = []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "password_changed",
+var topics = []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "token_renewed", "renewal_number", "token_reminder", "token_expired", "password_changed",
 	"transaction_auth_added", "transaction_reported", "transfers_resumed", "login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "passkey_held", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held",
-	"service_stopped", "service_restarted"}
+	"token_moved", "reissue_ordered", "token_reissued", "service_stopped", "service_restarted",
+	"address_changed", "factor_blocked", "token_ordered", "token_registered", "mail_on", "mail_off", "transaction_approved", "login_known_device"}
 
 // Compose gives the words of each notice: first in Japanese, then in English, as plain text. No notice leads to a page that asks for a
 // password.
@@ -213,23 +214,12 @@ func Compose(t *Texts, bank authority.Bank) authority.Compose {
 		}
 		var b strings.Builder
 		for i, lang := range Languages {
-			name := bank.NameJA
-			if lang == "en" {
-				name = bank.NameEN
-			}
-			pairs := []any{"bank", name, "sender", bank.MailFrom, "phone_number", bank.Phone, "login", bank.LoginOrigin}
 			for k, v := range values {
-				if at, err := time.Parse(time.RFC3339, v); err == nil {
-					v = t.Moment(lang, at)
-				}
 				if strings.ContainsFunc(v, func(r rune) bool { return r < ' ' }) {
 					return "", "", fmt.Errorf("web: the value %q of %s cannot stand in a mail", k, topic)
 				}
-				if k == "device" && (v == "" || v == "-") {
-					v = t.Say(lang, "common", "device.unknown")
-				}
-				pairs = append(pairs, k, v)
 			}
+			pairs := t.facts(lang, bank, values)
 			subject += t.Say(lang, "mail", topic+".subject", pairs...)
 			if i < len(Languages)-1 {
 				subject += " / "
@@ -246,4 +236,50 @@ func Compose(t *Texts, bank authority.Bank) authority.Compose {
 		b.WriteString("\n")
 		return subject, b.String(), nil
 	}
+}
+
+// facts are the values of a notice in words.
+func (t *Texts) facts(lang string, bank authority.Bank, values map[string]string) []any {
+	name := bank.NameJA
+	if lang == "en" {
+		name = bank.NameEN
+	}
+	pairs := []any{"bank", name, "sender", bank.MailFrom, "phone_number", bank.Phone, "login", bank.LoginOrigin}
+	for k, v := range values {
+		switch at, err := time.Parse(time.RFC3339, v); {
+		case err == nil:
+			v = t.Moment(lang, at)
+		case k == "device" && (v == "" || v == "-"):
+			v = t.Say(lang, "common", "device.unknown")
+		case k == "factor":
+			v = t.Say(lang, "common", "factor."+v)
+		case k == "mail":
+			v = t.Say(lang, "common", "mails."+v)
+		case k == "what":
+			v = t.Say(lang, "common", "what."+v)
+		}
+		pairs = append(pairs, k, v)
+	}
+	return pairs
+}
+
+// Notice gives the words of a notice as the inbox shows it: its title, and paragraphs of lines. They are those of the mail without what only a mail needs: greeting, signature, and how to object by
+// its code, which no inbox holds.
+func (t *Texts) Notice(lang string, bank authority.Bank, topic string, values map[string]string) (title string, text [][]string) {
+	pairs := t.facts(lang, bank, values)
+	title = t.Say(lang, "mail", topic+".subject")
+	for _, prefix := range []string{"【{bank}】", "[{bank}] "} { // whose inbox it is stands above it
+		title = strings.TrimPrefix(title, prefix)
+	}
+	for part := range strings.SplitSeq(t.Say(lang, "mail", topic+".body"), "\n\n") {
+		if !strings.Contains(part, "{objection") {
+			text = append(text, strings.Split(fill(part, pairs), "\n"))
+		}
+	}
+	return fill(title, pairs), text
+}
+
+// Inbox gives a token app the words of each notice (docs/protocol.md, Inbox).
+func Inbox(t *Texts, bank authority.Bank) authority.Word {
+	return func(lang, topic string, values map[string]string) (title string, text [][]string) { return t.Notice(lang, bank, topic, values) }
 }

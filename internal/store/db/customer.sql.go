@@ -10,7 +10,7 @@ import (
 )
 
 const addressByID = `-- name: AddressByID :one
-SELECT id, customer, mail, state, since FROM address WHERE id = $1
+SELECT id, customer, mail, state, since, told_until, replaces FROM address WHERE id = $1
 `
 
 func (q *Queries) AddressByID(ctx context.Context, id string) (Address, error) {
@@ -22,12 +22,14 @@ func (q *Queries) AddressByID(ctx context.Context, id string) (Address, error) {
 		&i.Mail,
 		&i.State,
 		&i.Since,
+		&i.ToldUntil,
+		&i.Replaces,
 	)
 	return i, err
 }
 
 const addressesOf = `-- name: AddressesOf :many
-SELECT id, customer, mail, state, since FROM address WHERE customer = $1 AND state <> 'retired' ORDER BY since, id
+SELECT id, customer, mail, state, since, told_until, replaces FROM address WHERE customer = $1 AND state <> 'retired' ORDER BY since, id
 `
 
 func (q *Queries) AddressesOf(ctx context.Context, customer string) ([]Address, error) {
@@ -45,6 +47,8 @@ func (q *Queries) AddressesOf(ctx context.Context, customer string) ([]Address, 
 			&i.Mail,
 			&i.State,
 			&i.Since,
+			&i.ToldUntil,
+			&i.Replaces,
 		); err != nil {
 			return nil, err
 		}
@@ -60,7 +64,7 @@ func (q *Queries) AddressesOf(ctx context.Context, customer string) ([]Address, 
 }
 
 const customerByID = `-- name: CustomerByID :one
-SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at FROM customer WHERE id = $1
+SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at, phone_since FROM customer WHERE id = $1
 `
 
 func (q *Queries) CustomerByID(ctx context.Context, id string) (Customer, error) {
@@ -88,12 +92,13 @@ func (q *Queries) CustomerByID(ctx context.Context, id string) (Customer, error)
 		&i.TransfersStoppedAt,
 		&i.Handle,
 		&i.StoppedAt,
+		&i.PhoneSince,
 	)
 	return i, err
 }
 
 const customerByLoginID = `-- name: CustomerByLoginID :one
-SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at FROM customer WHERE login_id = $1
+SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at, phone_since FROM customer WHERE login_id = $1
 `
 
 func (q *Queries) CustomerByLoginID(ctx context.Context, loginID string) (Customer, error) {
@@ -121,12 +126,13 @@ func (q *Queries) CustomerByLoginID(ctx context.Context, loginID string) (Custom
 		&i.TransfersStoppedAt,
 		&i.Handle,
 		&i.StoppedAt,
+		&i.PhoneSince,
 	)
 	return i, err
 }
 
 const customerByRef = `-- name: CustomerByRef :one
-SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at FROM customer WHERE ref = $1
+SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at, phone_since FROM customer WHERE ref = $1
 `
 
 func (q *Queries) CustomerByRef(ctx context.Context, ref string) (Customer, error) {
@@ -154,6 +160,7 @@ func (q *Queries) CustomerByRef(ctx context.Context, ref string) (Customer, erro
 		&i.TransfersStoppedAt,
 		&i.Handle,
 		&i.StoppedAt,
+		&i.PhoneSince,
 	)
 	return i, err
 }

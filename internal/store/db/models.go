@@ -5,11 +5,13 @@
 package db
 
 type Address struct {
-	ID       string
-	Customer string
-	Mail     string
-	State    string
-	Since    int64
+	ID        string
+	Customer  string
+	Mail      string
+	State     string
+	Since     int64
+	ToldUntil int64
+	Replaces  string
 }
 
 type ApiClient struct {
@@ -103,6 +105,7 @@ type Customer struct {
 	TransfersStoppedAt int64
 	Handle             []byte
 	StoppedAt          int64
+	PhoneSince         int64
 }
 
 type Enrolment struct {
@@ -153,6 +156,15 @@ type Fence struct {
 	Watermark int64
 }
 
+type Generation struct {
+	Token         string
+	Generation    int64
+	SigningKey    []byte
+	KeyThumbprint string
+	Certificate   string
+	EndedAt       int64
+}
+
 type Idempotency struct {
 	Client      string
 	ID          string
@@ -174,6 +186,22 @@ type Lease struct {
 	Name    string
 	Owner   string
 	UntilAt int64
+}
+
+type MailChoice struct {
+	Customer string
+	Kind     string
+	Wanted   bool
+	Since    int64
+}
+
+type Notice struct {
+	ID        string
+	Customer  string
+	Topic     string
+	Sealed    []byte
+	CreatedAt int64
+	ReadAt    int64
 }
 
 type Objection struct {
@@ -276,6 +304,27 @@ type Passkey struct {
 	EndedAt          int64
 }
 
+type PhoneCheck struct {
+	ID         string
+	Customer   string
+	Object     string
+	Way        string
+	State      string
+	Reason     string
+	Language   string
+	NumberMac  []byte
+	CodeSealed []byte
+	Call       string
+	CreatedAt  int64
+	ExpiresAt  int64
+	EndedAt    int64
+}
+
+type PhoneTurn struct {
+	Customer string
+	Begun    int64
+}
+
 type Proof struct {
 	ID        []byte
 	ExpiresAt int64
@@ -285,6 +334,64 @@ type Push struct {
 	Token  string
 	Sealed []byte
 	Since  int64
+}
+
+type Reissue struct {
+	ID        string
+	Hash      []byte
+	Customer  string
+	Wish      string
+	State     string
+	CardAt    int64
+	ConfirmAt int64
+	PhoneAt   int64
+	Enrolment string
+	Device    string
+	Source    string
+	CreatedAt int64
+	ExpiresAt int64
+	EndedAt   int64
+}
+
+type Reminder struct {
+	Token      string
+	Generation int64
+	Days       int64
+	At         int64
+}
+
+type Renewal struct {
+	Token         string
+	ID            string
+	State         string
+	Generation    int64
+	Late          bool
+	Platform      string
+	RequestHash   []byte
+	Answer        string
+	SigningKey    []byte
+	KeyThumbprint string
+	Certificate   string
+	OtpKey        []byte
+	OcraKey       []byte
+	Digits        int64
+	StepSeconds   int64
+	ExpiresAt     int64
+	Tries         int64
+	Tried         []byte
+	Receipt       string
+	CreatedAt     int64
+	EndedAt       int64
+}
+
+type RenewalNumber struct {
+	Token     string
+	State     string
+	NumberMac []byte
+	Tries     int64
+	Tried     []byte
+	CreatedAt int64
+	ExpiresAt int64
 }
 
 type Session struct {
@@ -373,6 +480,7 @@ type Token struct {
 	EndedAt       int64
 	Version       int64
 	Verifier      string
+	RemindAt      int64
 }
 
 type Txn struct {

@@ -11,7 +11,7 @@ import (
 
 const dueOutbox = `-- name: DueOutbox :many
 SELECT id, customer, topic, address, sealed, state, created_at, due_at, expires_at, lease_until, tries, ended_at, reason FROM outbox WHERE state = 'waiting' AND due_at <= $1 AND lease_until <= $1
-    AND CAST(CASE WHEN topic IN ('wake', 'event', 'login_ended') THEN topic ELSE '' END AS TEXT) = CAST($2 AS TEXT)
+    AND CAST(CASE WHEN topic IN ('wake', 'event', 'login_ended', 'call', 'sms') THEN topic ELSE '' END AS TEXT) = CAST($2 AS TEXT)
 ORDER BY due_at, id LIMIT $3
 `
 

@@ -14,6 +14,7 @@ UPDATE txn SET state = 'approved', token = $2, decision = $3, grade = 'A', langu
 WHERE txn.id = $1 AND txn.state = 'pending' AND txn.expires_at > CAST($8 AS BIGINT)
   AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
   AND EXISTS (SELECT 1 FROM token k WHERE k.id = $2 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST($8 AS BIGINT) AND k.key_thumbprint = $6 AND k.verifier = $7)
+  AND EXISTS (SELECT 1 FROM customer c WHERE c.id = txn.customer AND c.state = 'active')
 `
 
 type ApproveTxnParams struct {
@@ -121,6 +122,7 @@ UPDATE txn SET state = 'approved', token = $2, offline = $3, grade = 'B', decide
 WHERE txn.id = $1 AND txn.state = 'pending' AND txn.expires_at > CAST($5 AS BIGINT)
   AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
   AND EXISTS (SELECT 1 FROM token k WHERE k.id = $2 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST($5 AS BIGINT))
+  AND EXISTS (SELECT 1 FROM customer c WHERE c.id = txn.customer AND c.state = 'active')
 `
 
 type ConfirmTxnOfflineParams struct {
@@ -197,7 +199,7 @@ UPDATE txn SET state = $2, token = $3, decision = $4, reason = $5, grade = $6, l
 WHERE txn.id = $1 AND txn.state = 'pending' AND txn.expires_at > CAST($10 AS BIGINT)
   AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
   AND EXISTS (SELECT 1 FROM token k WHERE k.id = $3 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST($10 AS BIGINT)
-    AND (CAST($2 AS TEXT) <> 'approved' OR k.verifier = $11))
+    AND (CAST($2 AS TEXT) <> 'approved' OR k.verifier = $11 AND EXISTS (SELECT 1 FROM customer c WHERE c.id = txn.customer AND c.state = 'active')))
 `
 
 type DecideTxnParams struct {

@@ -12,7 +12,7 @@ VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $6, $7, 0, 0, 0, '');
 -- name: DueOutbox :many
 -- The lanes, and their index, are those of deliver.go: mails are what has no lane of its own.
 SELECT * FROM outbox WHERE state = 'waiting' AND due_at <= sqlc.arg(now) AND lease_until <= sqlc.arg(now)
-    AND CAST(CASE WHEN topic IN ('wake', 'event', 'login_ended') THEN topic ELSE '' END AS TEXT) = CAST(sqlc.arg(lane) AS TEXT)
+    AND CAST(CASE WHEN topic IN ('wake', 'event', 'login_ended', 'call', 'sms') THEN topic ELSE '' END AS TEXT) = CAST(sqlc.arg(lane) AS TEXT)
 ORDER BY due_at, id LIMIT sqlc.arg(most);
 
 -- name: LeaseOutbox :execrows

@@ -45,14 +45,15 @@ UPDATE txn SET state = $2, token = $3, decision = $4, reason = $5, grade = $6, l
 WHERE txn.id = $1 AND txn.state = 'pending' AND txn.expires_at > CAST(sqlc.arg(now) AS BIGINT)
   AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
   AND EXISTS (SELECT 1 FROM token k WHERE k.id = $3 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST(sqlc.arg(now) AS BIGINT)
-    AND (CAST($2 AS TEXT) <> 'approved' OR k.verifier = sqlc.arg(verifier)));
+    AND (CAST($2 AS TEXT) <> 'approved' OR k.verifier = sqlc.arg(verifier) AND EXISTS (SELECT 1 FROM customer c WHERE c.id = txn.customer AND c.state = 'active')));
 
 -- name: ApproveTxn :execrows
 -- The key by which the decision was verified, and the passkey by which it was confirmed or none, must still be the token's: they may have been read some minutes before.
 UPDATE txn SET state = 'approved', token = $2, decision = $3, grade = 'A', language = $4, decided_at = CAST(sqlc.arg(now) AS BIGINT), approved_until = $5, changed_at = CAST(sqlc.arg(now) AS BIGINT)
 WHERE txn.id = $1 AND txn.state = 'pending' AND txn.expires_at > CAST(sqlc.arg(now) AS BIGINT)
   AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
-  AND EXISTS (SELECT 1 FROM token k WHERE k.id = $2 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST(sqlc.arg(now) AS BIGINT) AND k.key_thumbprint = $6 AND k.verifier = $7);
+  AND EXISTS (SELECT 1 FROM token k WHERE k.id = $2 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST(sqlc.arg(now) AS BIGINT) AND k.key_thumbprint = $6 AND k.verifier = $7)
+  AND EXISTS (SELECT 1 FROM customer c WHERE c.id = txn.customer AND c.state = 'active');
 
 -- name: CountOfflineTry :one
 UPDATE txn SET offline_tries = txn.offline_tries + 1
@@ -63,7 +64,8 @@ RETURNING offline_tries;
 UPDATE txn SET state = 'approved', token = $2, offline = $3, grade = 'B', decided_at = CAST(sqlc.arg(now) AS BIGINT), approved_until = $4, changed_at = CAST(sqlc.arg(now) AS BIGINT)
 WHERE txn.id = $1 AND txn.state = 'pending' AND txn.expires_at > CAST(sqlc.arg(now) AS BIGINT)
   AND txn.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
-  AND EXISTS (SELECT 1 FROM token k WHERE k.id = $2 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST(sqlc.arg(now) AS BIGINT));
+  AND EXISTS (SELECT 1 FROM token k WHERE k.id = $2 AND k.customer = txn.customer AND k.state = 'active' AND k.expires_at > CAST(sqlc.arg(now) AS BIGINT))
+  AND EXISTS (SELECT 1 FROM customer c WHERE c.id = txn.customer AND c.state = 'active');
 
 -- name: RaiseGrade :execrows
 UPDATE txn SET decision = $3, language = $4, grade = 'A', changed_at = $5

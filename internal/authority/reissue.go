@@ -1,0 +1,508 @@
+package authority
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/customer"
+	"github.com/inkan-auth/inkan/internal/domain/enrolment"
+	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/phone"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/reissue"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+// cashCard is the cash card of the representative account with its PIN. The bank's core knows it; we count the tries.
+const cashCard factor = "card"
+
+// ReissueView is all that the page of a re-issue shows.
+type ReissueView struct {
+	reissue.Reissue
+	Account  string // masked
+	Stopped  bool   // the service stands still; a re-issue starts it again
+	Obstacle error  // what makes the rest useless, said before anything else is asked for; nil where nothing does
+	Offer    PhoneOffer
+	Check    *PhoneCheck          // the latest; nil before the first
+	Order    *enrolment.Enrolment // nil before everything is proved, and when it has ended
+	Phone    string               // what the new phone says it is; empty before it has registered
+	Address  string               // where the number went, masked
+	CSRF     string               // a token for forms, bound to the browser
+}
+
+// CardsChecked says whether cash cards can be checked here at all: without the bank's core the road begins at the branch.
+func (a *Authority) CardsChecked() bool { return a.Core != nil }
+
+// BeginReissue begins the road back (M-12) with the cash card of the representative account: its branch, type and number, and the PIN. To a stranger, wrong account, wrong PIN, blocked and no
+// customer of ours are one refusal. The PIN is not kept.
+func (a *Authority) BeginReissue(ctx context.Context, v Visit, wish reissue.Wish, c CardCheck) (cookie Cookie, err error) {
+	if a.Core == nil {
+		return cookie, problem.New(problem.Unavailable)
+	}
+	if wish != reissue.Token && wish != reissue.Service {
+		return cookie, problem.New(problem.Malformed, "field", "wish")
+	}
+	now, err := a.moment()
+	if err != nil {
+		return cookie, err
+	}
+	if err := a.sourceOpen(ctx, v.Actor.Source, now); err != nil {
+		return cookie, err
+	}
+	ctx = context.WithoutCancel(ctx)
+	c.Branch, c.AccountNumber = accountDigits(c.Branch), accountDigits(c.AccountNumber)
+	rows, err := a.Store.Reader().CustomersByAccount(ctx, db.CustomersByAccountParams{Branch: c.Branch, AccountType: c.AccountType, AccountNumber: c.AccountNumber})
+	if err != nil {
+		return cookie, err
+	}
+	refuse := func(customerID string) error {
+		d := &deed{a: a, now: now, by: v.Actor, action: audit.ReissueBegin, customer: customerID}
+		return errors.Join(a.sourceFailed(ctx, v.Actor.Source, now), a.writeRefusal(ctx, d, problem.New(problem.CardRefused)))
+	}
+	if len(rows) != 1 { // nobody's account, which the core is not asked about: anybody could have cards blocked there
+		return cookie, refuse("")
+	}
+	owner := rows[0]
+	var blocked error
+	err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		if _, blocked = takeTry(ctx, tx.Queries, a.Policy, now, owner.ID, cashCard, ""); problem.KindOf(blocked) == "" {
+			return blocked
+		}
+		return nil
+	})
+	if err != nil {
+		return cookie, err
+	}
+	if blocked != nil {
+		return cookie, refuse(owner.ID)
+	}
+	c.Request = a.newID(ident.Reissue, now)
+	got, err := a.Core.CheckCard(ctx, c)
+	if err != nil {
+		a.Log.Warn("the bank's core has not answered about a cash card", "err", err)
+		return cookie, errors.Join(problem.New(problem.Unavailable), a.giveBack(ctx, owner.ID, cashCard, ""))
+	}
+	if !got.Right || got.Ref != owner.Ref {
+		return cookie, refuse(owner.ID)
+	}
+	err = a.do(ctx, v.Actor, audit.ReissueBegin, func(ctx context.Context, d *deed) error {
+		id := a.newID(ident.Reissue, d.now)
+		d.on(owner.ID, id)
+		d.detail = map[string]string{"wish": string(wish)}
+		cookie = Cookie{Session: base64.RawURLEncoding.EncodeToString(a.random(32)), Expires: d.now.Add(a.Policy.ReissueWindow)}
+		return errors.Join(clearTries(ctx, d.Queries, owner.ID, cashCard, ""), d.InsertReissue(ctx, db.InsertReissueParams{ID: id, Hash: hashCookie(cookie.Session), Customer: owner.ID, Wish: string(wish),
+			CardAt: store.Micros(d.now), Device: v.Actor.Device, Source: v.Actor.Source, ExpiresAt: store.Micros(cookie.Expires)}))
+	})
+	return cookie, err
+}
+
+// accountDigits reads digits as people type them.
+func accountDigits(s string) string {
+	if len(s) > 64 {
+		return ""
+	}
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, norm.NFKC.String(s))
+}
+
+// reissueBy finds the re-issue of a browser. One that has ended is found too, so that its page can say so; a stranger's cookie finds nothing.
+func (a *Authority) reissueBy(ctx context.Context, q *db.Queries, cookie string, now time.Time) (db.Reissue, reissue.Reissue, error) {
+	if cookie == "" {
+		return db.Reissue{}, reissue.Reissue{}, problem.New(problem.ReissueOver)
+	}
+	row, err := q.ReissueByHash(ctx, hashCookie(cookie))
+	if errors.Is(err, store.ErrNone) {
+		return row, reissue.Reissue{}, problem.New(problem.ReissueOver)
+	}
+	r := store.Reissue(row)
+	if !slices.Contains(reissue.Final, r.State) && !r.Expires.After(now) {
+		r.State = reissue.Expired
+	}
+	return row, r, err
+}
+
+// onReissue finds the re-issue of a browser in a deed, where it stands in the state.
+func (d *deed) onReissue(ctx context.Context, cookie string, state reissue.State) (reissue.Reissue, error) {
+	row, r, err := d.a.reissueBy(ctx, d.Queries, cookie, d.now)
+	d.on(row.Customer, row.ID)
+	if err == nil && r.State != state {
+		err = problem.New(problem.ReissueOver)
+	}
+	return r, err
+}
+
+// ReissueOf shows how the re-issue of a browser stands.
+func (a *Authority) ReissueOf(ctx context.Context, cookie string) (ReissueView, error) {
+	now, err := a.moment()
+	if err != nil {
+		return ReissueView{}, err
+	}
+	q := a.Store.Reader()
+	_, r, err := a.reissueBy(ctx, q, cookie, now)
+	if err != nil {
+		return ReissueView{}, err
+	}
+	v := ReissueView{Reissue: r, CSRF: csrfOf(cookie)}
+	row, err := q.CustomerByID(ctx, r.Customer)
+	if err != nil {
+		return v, err
+	}
+	c := store.Customer(row)
+	v.Account, v.Stopped = c.MaskedAccount(), c.State != customer.Active
+	if v.Offer, err = a.phoneOffer(ctx, q, r.Customer, now); err != nil {
+		return v, err
+	}
+	v.Offer.Ways = slices.DeleteFunc(v.Offer.Ways, func(w phone.Way) bool { return w == phone.StaffCallback }) // staff cannot answer it within the quarter of an hour
+	switch check, err := a.PhoneCheckOf(ctx, r.ID); {
+	case err == nil:
+		v.Check = &check
+	case problem.KindOf(err) != problem.PhoneOver:
+		return v, err
+	}
+	if r.State == reissue.Open {
+		if v.Obstacle, err = a.reissueObstacle(ctx, q, v, now); err != nil {
+			return v, err
+		}
+	}
+	if r.Enrolment == "" {
+		return v, nil
+	}
+	order, err := q.EnrolmentByID(ctx, r.Enrolment)
+	if err != nil {
+		return v, err
+	}
+	to, err := q.AddressByID(ctx, order.Address)
+	if err != nil {
+		return v, err
+	}
+	v.Address = customer.MaskAddress(to.Mail)
+	if e := store.Enrolment(order); e.Open() && e.Expires.After(now) {
+		v.Order = &e
+		if e.Token != "" {
+			t, err := q.TokenByID(ctx, e.Token)
+			if err != nil {
+				return v, err
+			}
+			v.Phone = t.Platform
+		}
+	}
+	return v, nil
+}
+
+// reissueObstacle is what would make the rest of the road useless. It is said as soon as we know who asks, and before anything else is asked for.
+func (a *Authority) reissueObstacle(ctx context.Context, q *db.Queries, v ReissueView, now time.Time) (error, error) {
+	if v.Offer.Refusal != nil && (v.Check == nil || !v.Check.Open() && v.Check.State != phone.Proved) {
+		return v.Offer.Refusal, nil
+	}
+	if v.Wish == reissue.Service {
+		if !v.Stopped {
+			return problem.New(problem.ServiceRunning), nil
+		}
+		return nil, nil
+	}
+	d := &deed{Tx: &store.Tx{Queries: q}, a: a, now: now}
+	for _, f := range []func() error{func() error { return d.downloadsLeft(ctx, v.Customer) }, func() error { _, err := d.addressOnFile(ctx, v.Customer); return err }} {
+		if err := f(); problem.KindOf(err) != "" {
+			return err, nil
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// ConfirmReissue takes the confirmation password. Its tries are those of everywhere else.
+func (a *Authority) ConfirmReissue(ctx context.Context, v Visit, cookie string, confirm []byte) error {
+	now, err := a.moment()
+	if err != nil {
+		return err
+	}
+	_, r, err := a.reissueBy(ctx, a.Store.Reader(), cookie, now)
+	if err != nil {
+		return err
+	}
+	if r.State != reissue.Open {
+		return problem.New(problem.ReissueOver)
+	}
+	row, err := a.Store.Reader().CustomerByID(ctx, r.Customer)
+	if err != nil {
+		return err
+	}
+	if err := a.checkPassword(ctx, v.Actor, audit.ReissueProve, store.Customer(row), confirmPassword, confirm); err != nil {
+		return err
+	}
+	return a.do(ctx, v.Actor, audit.ReissueProve, func(ctx context.Context, d *deed) error {
+		r, err := d.onReissue(ctx, cookie, reissue.Open)
+		if err != nil {
+			return err
+		}
+		d.detail = map[string]string{"by": string(confirmPassword)}
+		return store.Must(d.Queries.ConfirmReissue(ctx, db.ConfirmReissueParams{ID: r.ID, ConfirmAt: store.Micros(d.now)}))
+	})
+}
+
+// CallReissue begins a check of the telephone on file, once card and confirmation password are proved: nobody's telephone rings before.
+func (a *Authority) CallReissue(ctx context.Context, v Visit, cookie string, way phone.Way, language string) (PhoneCheck, error) {
+	now, err := a.moment()
+	if err != nil {
+		return PhoneCheck{}, err
+	}
+	_, r, err := a.reissueBy(ctx, a.Store.Reader(), cookie, now)
+	if err != nil {
+		return PhoneCheck{}, err
+	}
+	if r.State != reissue.Open || r.Confirm.IsZero() {
+		return PhoneCheck{}, problem.New(problem.ReissueOver)
+	}
+	if way == phone.StaffCallback {
+		return PhoneCheck{}, problem.New(problem.PhoneOff)
+	}
+	return a.BeginPhone(ctx, v.Actor, r.Customer, r.ID, way, language)
+}
+
+// TypePhoneCode takes the code that she has heard or read.
+func (a *Authority) TypePhoneCode(ctx context.Context, v Visit, cookie, code string) error {
+	now, err := a.moment()
+	if err != nil {
+		return err
+	}
+	_, r, err := a.reissueBy(ctx, a.Store.Reader(), cookie, now)
+	if err != nil {
+		return err
+	}
+	if r.State != reissue.Open {
+		return problem.New(problem.ReissueOver)
+	}
+	return a.ProvePhone(ctx, v.Actor, r.ID, code)
+}
+
+// OrderReissue does what was wished once all three are proved: it orders a token, whose number goes to the address on file, and starts a service again that was stopped. A second click finds what the
+// first one did. An order of hers that a phone has registered for already is gone on with: nobody is sent round in a circle.
+func (a *Authority) OrderReissue(ctx context.Context, v Visit, cookie string) (expires time.Time, err error) {
+	err = a.do(ctx, v.Actor, audit.ReissueOrder, func(ctx context.Context, d *deed) error {
+		row, r, err := a.reissueBy(ctx, d.Queries, cookie, d.now)
+		d.on(row.Customer, row.ID)
+		if err != nil {
+			return err
+		}
+		expires = r.Expires
+		switch r.State {
+		case reissue.Ordered, reissue.Done:
+			return nil
+		case reissue.Open:
+		default:
+			return problem.New(problem.ReissueOver)
+		}
+		at, ok, err := d.phoneProved(ctx, r.ID, r.Created)
+		if err != nil {
+			return err
+		}
+		if !ok || r.Confirm.IsZero() {
+			return problem.New(problem.PhoneOver)
+		}
+		if r.Phone = at; !r.Proved(d.now, a.Policy.ReissueWindow) {
+			return problem.New(problem.ReissueOver)
+		}
+		if err := store.Must(d.PhoneReissue(ctx, db.PhoneReissueParams{ID: r.ID, PhoneAt: store.Micros(at), Now: store.Micros(d.now)})); err != nil {
+			return err
+		}
+		d.detail = map[string]string{"wish": string(r.Wish)}
+		if err := d.restartService(ctx, r.Customer); err != nil { // which does nothing where it is not stopped
+			return err
+		}
+		if r.Wish == reissue.Service {
+			return d.endReissue(ctx, r, reissue.Restart)
+		}
+		expires = d.now.Add(a.Policy.ReissueLife)
+		return d.orderReissue(ctx, r, expires)
+	})
+	return expires, err
+}
+
+func (d *deed) orderReissue(ctx context.Context, r reissue.Reissue, expires time.Time) error {
+	a := d.a
+	open, err := d.OpenEnrolment(ctx, r.Customer)
+	if err != nil && !errors.Is(err, store.ErrNone) {
+		return err
+	}
+	ordered := func(id string) error {
+		return store.Must(d.Queries.OrderReissue(ctx, db.OrderReissueParams{ID: r.ID, Enrolment: id, ExpiresAt: store.Micros(expires), Now: store.Micros(d.now)}))
+	}
+	if err == nil {
+		e := store.Enrolment(open)
+		if e.Expires.After(d.now) && e.State == enrolment.Registered && e.Purpose == enrolment.Reissue {
+			return ordered(e.ID)
+		}
+		if err := d.endMove(ctx, open, enrolment.Cancel); err != nil { // whatever it was for, she has shown more
+			return err
+		}
+	}
+	if err := d.downloadsLeft(ctx, r.Customer); err != nil {
+		return err
+	}
+	to, err := d.addressOnFile(ctx, r.Customer)
+	if err != nil {
+		return err
+	}
+	id := a.newID(ident.Enrolment, d.now)
+	_, number, err := d.placeOrder(ctx, order{id: id, customer: r.Customer, purpose: enrolment.Reissue, address: to.ID, device: d.by.Device, source: d.by.Source, life: a.Policy.ReissueLife})
+	if err != nil {
+		return err
+	}
+	return errors.Join(ordered(id), d.mailNumber(ctx, to, number, d.now, d.by.Device, expires),
+		d.tellObject(ctx, r.Customer, "reissue_ordered", id, map[string]string{"place": Place(d.by.Source)}))
+}
+
+// endReissue moves a re-issue to one of its ends.
+func (d *deed) endReissue(ctx context.Context, r reissue.Reissue, on reissue.Event) error {
+	to, ok := reissue.Life.Next(r.State, on)
+	if !ok {
+		return problem.New(problem.Conflict)
+	}
+	return store.Must(d.EndReissue(ctx, db.EndReissueParams{ID: r.ID, State: string(to), EndedAt: store.Micros(d.now), State_2: string(r.State)}))
+}
+
+// ReissueKey shows the registration key of an ordered re-issue, to the browser that has ordered it and to no other.
+func (a *Authority) ReissueKey(ctx context.Context, v Visit, cookie string, renew bool) (KeyView, error) {
+	row, err := a.reissueOrder(ctx, cookie)
+	if err != nil {
+		return KeyView{}, err
+	}
+	if row.State != string(enrolment.Ordered) {
+		return KeyView{}, problem.New(problem.EnrolmentNone)
+	}
+	return a.registrationKey(ctx, v.Actor, row, enrolment.Reissue, renew)
+}
+
+// reissueOrder is the enrolment of an ordered re-issue while it is alive.
+func (a *Authority) reissueOrder(ctx context.Context, cookie string) (db.Enrolment, error) {
+	now, err := a.moment()
+	if err != nil {
+		return db.Enrolment{}, err
+	}
+	_, r, err := a.reissueBy(ctx, a.Store.Reader(), cookie, now)
+	if err != nil {
+		return db.Enrolment{}, err
+	}
+	if r.State != reissue.Ordered {
+		return db.Enrolment{}, problem.New(problem.ReissueOver)
+	}
+	row, err := a.Store.Reader().EnrolmentByID(ctx, r.Enrolment)
+	if e := store.Enrolment(row); err == nil && (!e.Open() || !e.Expires.After(now)) {
+		return row, problem.New(problem.EnrolmentNone)
+	}
+	return row, err
+}
+
+// ResendReissueNumber mails the number of an ordered re-issue again, to the same address.
+func (a *Authority) ResendReissueNumber(ctx context.Context, v Visit, cookie string) error {
+	return a.do(ctx, v.Actor, audit.NumberResend, func(ctx context.Context, d *deed) error {
+		r, err := d.onReissue(ctx, cookie, reissue.Ordered)
+		if err != nil {
+			return err
+		}
+		row, err := d.EnrolmentByID(ctx, r.Enrolment)
+		if err != nil {
+			return err
+		}
+		if row.State != string(enrolment.Ordered) || !store.Time(row.ExpiresAt).After(d.now) {
+			return problem.New(problem.EnrolmentNone)
+		}
+		if err := d.notTooSoon(ctx, r.Customer, "registration_number"); err != nil {
+			return err
+		}
+		return d.remailNumber(ctx, row)
+	})
+}
+
+// StartReissue is the first code of the re-issued token, typed where the re-issue was ordered: in one write the new token comes into use and the old one goes out of it, every login ends, and the
+// time of caution begins.
+func (a *Authority) StartReissue(ctx context.Context, v Visit, cookie, code string) error {
+	return a.do(ctx, v.Actor, audit.TokenStart, func(ctx context.Context, d *deed) error {
+		_, r, err := a.reissueBy(ctx, d.Queries, cookie, d.now)
+		d.on(r.Customer, r.ID)
+		switch {
+		case err != nil:
+			return err
+		case r.State == reissue.Done && r.Wish == reissue.Token: // the answer was lost
+			return nil
+		case r.State != reissue.Ordered:
+			return problem.New(problem.ReissueOver)
+		}
+		if err := d.unstopped(ctx, r.Customer); err != nil {
+			return err
+		}
+		row, err := d.EnrolmentByID(ctx, r.Enrolment)
+		if err != nil {
+			return err
+		}
+		t, ok, err := d.startUse(ctx, store.Enrolment(row), code)
+		if err != nil || !ok {
+			return err
+		}
+		chains, err := d.EndAllSessions(ctx, db.EndAllSessionsParams{Customer: r.Customer, EndedAt: store.Micros(d.now)})
+		if err != nil {
+			return err
+		}
+		for _, chain := range chains {
+			if err := d.tellBank(ctx, r.Customer, chain); err != nil {
+				return err
+			}
+		}
+		return errors.Join(d.endReissue(ctx, r, reissue.Start), d.cancelOpen(ctx, r.Customer), d.cool(ctx, r.Customer, TokenReissued, t.ID, false),
+			d.tellObject(ctx, r.Customer, "token_reissued", t.ID, map[string]string{"phone": t.Platform, "until": d.now.Add(a.Policy.CoolingOff).Format(time.RFC3339)}))
+	})
+}
+
+// CancelReissue gives a re-issue up. A phone that has registered for it becomes worthless.
+func (a *Authority) CancelReissue(ctx context.Context, v Visit, cookie string) error {
+	return a.do(ctx, v.Actor, audit.ReissueCancel, func(ctx context.Context, d *deed) error {
+		row, r, err := a.reissueBy(ctx, d.Queries, cookie, d.now)
+		d.on(row.Customer, row.ID)
+		if err != nil || slices.Contains(reissue.Final, r.State) {
+			return err
+		}
+		if r.Enrolment != "" {
+			order, err := d.EnrolmentByID(ctx, r.Enrolment)
+			if err != nil {
+				return err
+			}
+			if e := store.Enrolment(order); e.Open() {
+				if err := d.endEnrolment(ctx, e, enrolment.Cancel); err != nil {
+					return err
+				}
+			}
+		}
+		return d.endReissue(ctx, r, reissue.Withdraw)
+	})
+}
+
+// sweepReissues writes down which re-issues have ended by time.
+func (a *Authority) sweepReissues(ctx context.Context, now time.Time) error {
+	rows, err := a.Store.Reader().ExpiredReissues(ctx, db.ExpiredReissuesParams{ExpiresAt: store.Micros(now), Limit: 100})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		err := a.do(ctx, audit.Actor{Kind: audit.Clock}, audit.ReissueExpire, func(ctx context.Context, d *deed) error {
+			d.on(row.Customer, row.ID)
+			return d.endReissue(ctx, store.Reissue(row), reissue.Expire)
+		})
+		if err != nil && problem.KindOf(err) != problem.Conflict {
+			return err
+		}
+	}
+	return nil
+}
