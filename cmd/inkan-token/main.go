@@ -48,6 +48,7 @@ const usage = `inkan-token is a token on the command line.
   inkan-token transactions [TOKEN]                               what waits for you, and what was
   inkan-token approve|reject|report TRANSACTION [TOKEN]          your signed answer; report: I did not ask for this
   inkan-token offline [INKAN1:… | -] [TOKEN]                     without a network: the text of the bank's QR code → eight digits
+  inkan-token renew [-number 12345678] [TOKEN]                   other keys and a new date; the mailed number only after the old date
   inkan-token remove TOKEN                                       forget a token
 
 Options of all of them: -file FILE (default: inkan-token/tokens.json in your configuration directory)
@@ -85,7 +86,7 @@ type call struct {
 }
 
 func dispatch(ctx context.Context, name string, args []string, w world) error {
-	commands := map[string]func(context.Context, *call) error{"register": register, "list": list, "code": code, "status": status, "remove": remove,
+	commands := map[string]func(context.Context, *call) error{"register": register, "list": list, "code": code, "status": status, "remove": remove, "renew": renew,
 		"transactions": transactions, "approve": decide(transaction.Yes), "reject": decide(transaction.No), "report": decide(transaction.NotMe), "offline": offline}
 	f, ok := commands[name]
 	if !ok {
@@ -131,7 +132,7 @@ func code(_ context.Context, c *call) error {
 	}
 	now := c.now().Add(t.offset())
 	if now.After(t.Expires) {
-		return fmt.Errorf("this token expired on %s; renew it or apply for another", t.Expires.Format("2006-01-02"))
+		return fmt.Errorf("this token expired on %s: log in at the bank to have a number mailed, then inkan-token renew -number", t.Expires.Format("2006-01-02"))
 	}
 	step := time.Duration(t.StepSeconds) * time.Second
 	left := step - now.Sub(time.Unix(otp.StepAt(now, step)*int64(t.StepSeconds), 0))

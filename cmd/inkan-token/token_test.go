@@ -31,6 +31,7 @@ type bench struct {
 
 	stdin  string
 	drop   string // requests to addresses that begin so do not arrive
+	loseAt string // there the answer is lost
 	orders int
 	door   *tokenapp.Server
 }
@@ -50,7 +51,7 @@ func newBench(t *testing.T) *bench {
 		if b.drop != "" && strings.HasPrefix(r.URL.Path, b.drop) {
 			panic(http.ErrAbortHandler)
 		}
-		if b.lose {
+		if b.lose || b.loseAt != "" && strings.HasPrefix(r.URL.Path, b.loseAt) {
 			m.ServeHTTP(httptest.NewRecorder(), r)
 			panic(http.ErrAbortHandler)
 		}

@@ -45,6 +45,8 @@ type tokenEntry struct {
 	Decisions uint64   `json:"decisions,omitempty"` // how many this token has signed
 	Previous  string   `json:"previous,omitempty"`  // hash of the last one
 	Unsent    []string `json:"unsent,omitempty"`    // signed, and not yet answered by the server
+
+	Next *next `json:"next,omitempty"` // the keys that are to take the place of these, until the server's receipt
 }
 
 func (t tokenEntry) offset() time.Duration { return time.Duration(t.OffsetMS) * time.Millisecond }
@@ -57,6 +59,27 @@ type pending struct {
 	AgreementKey []byte `json:"agreement_key"`
 	Registration string `json:"registration"`
 	Asked        string `json:"asked"` // what it was made from, so that the same command goes on with it
+}
+
+// next is a renewal under way. It is on disk before the first byte leaves.
+type next struct {
+	ID           string        `json:"id"`
+	Generation   int           `json:"generation"`
+	SigningKey   []byte        `json:"signing_key"`
+	AgreementKey []byte        `json:"agreement_key,omitempty"`
+	Renewal      string        `json:"renewal"` // R1: the bytes that are sent until they are answered
+	Answered     *answeredNext `json:"answered,omitempty"`
+}
+
+// answeredNext is what the answer to R1 gave, verified.
+type answeredNext struct {
+	Answer      string    `json:"answer"` // its hash
+	Certificate string    `json:"certificate"`
+	Expires     time.Time `json:"expires"`
+	Digits      int       `json:"digits"`
+	StepSeconds int       `json:"step_seconds"`
+	OTPKey      []byte    `json:"otp_key"`
+	OCRAKey     []byte    `json:"ocra_key"`
 }
 
 // sealedFile is the form on disk under a passphrase: Argon2id (RFC 9106, second choice) and AES-256-GCM.

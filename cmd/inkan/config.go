@@ -30,8 +30,11 @@ type Config struct {
 	Database configDatabase `toml:"database"`
 	Keys     configKeys     `toml:"keys"`
 	Mail     configMail     `toml:"mail"`
-	Policy   configPolicy   `toml:"policy"`
-	Log      configLog      `toml:"log"`
+	// Telephone and Core are partners that a bank may do without; then the ways that need them are not offered.
+	Telephone configTelephone `toml:"telephone"`
+	Core      configCore      `toml:"core"`
+	Policy    configPolicy    `toml:"policy"`
+	Log       configLog       `toml:"log"`
 }
 
 // configHosts are the origins of the audiences, each its own (R-079).
@@ -77,6 +80,35 @@ type configMail struct {
 	Plain        bool   `toml:"plain"` // no TLS; only for a mail server on this machine
 }
 
+// configPartner is a system that we call over TLS, with requests that we sign, or with a certificate, or both.
+type configPartner struct {
+	URL            string `toml:"url"`
+	Key            string `toml:"key"`             // PEM file of an EC key (P-256) that signs our requests
+	KeyID          string `toml:"key_id"`          // its name at the other side; "inkan" if not given
+	Certificate    string `toml:"certificate"`     // PEM file for mutual TLS
+	CertificateKey string `toml:"certificate_key"` // PEM file of its key
+	CA             string `toml:"ca"`              // PEM file of who certifies the other side; the system's own if not given
+	Answers        string `toml:"answers"`         // PEM file of the other side's public key, which then has to sign what it answers
+}
+
+type configTelephone struct {
+	configPartner
+	Calls    bool      `toml:"calls"`    // the gateway places calls and tells what happens in them
+	Messages bool      `toml:"messages"` // the gateway sends short messages
+	Dial     string    `toml:"dial"`     // the number that customers call, as it is shown to them
+	SIP      configSIP `toml:"sip"`
+}
+
+// configSIP is a listener for calls that come in over SIP.
+type configSIP struct {
+	Listen  string   `toml:"listen"`  // such as "10.1.2.3:5060"; UDP and TCP
+	Trusted []string `toml:"trusted"` // networks of the carrier's own servers, whose word for the caller's number is taken
+}
+
+type configCore struct {
+	configPartner
+}
+
 type configLog struct {
 	Level string `toml:"level"` // debug, info, warn or error; info if not given
 }
@@ -97,6 +129,7 @@ type configPolicy struct {
 	MoveLife            *time.Duration `toml:"move_life"`
 	ReissueWindow       *time.Duration `toml:"reissue_window"`
 	ReissueLife         *time.Duration `toml:"reissue_life"`
+	ReleaseLife         *time.Duration `toml:"release_life"`
 	RegistrationTries   *int           `toml:"registration_tries"`
 	StartTries          *int           `toml:"start_tries"`
 	Downloads           *int           `toml:"downloads"`
@@ -152,6 +185,7 @@ func (c configPolicy) policy() policy.Policy {
 	set(&p.MoveLife, c.MoveLife)
 	set(&p.ReissueWindow, c.ReissueWindow)
 	set(&p.ReissueLife, c.ReissueLife)
+	set(&p.ReleaseLife, c.ReleaseLife)
 	set(&p.RegistrationTries, c.RegistrationTries)
 	set(&p.StartTries, c.StartTries)
 	set(&p.Downloads, c.Downloads)
@@ -255,11 +289,48 @@ func (c Config) check() error {
 	need(c.Mail.Host != "" && c.Mail.Port > 0 && c.Mail.From != "", "mail.host, mail.port and mail.from are missing")
 	need(!c.Mail.Plain || local(c.Mail.Host), "mail.plain sends registration numbers in the clear: allowed only for a mail server on this machine")
 	need(!c.Mail.Plain || c.Mail.User == "", "mail.plain with mail.user would send the password in the clear")
+	errs = append(errs, c.Core.check("core"), c.Telephone.check("telephone"))
+	t := c.Telephone
+	need(t.URL != "" || !t.Calls && !t.Messages, "telephone.calls and telephone.messages need a gateway: give telephone.url")
+	need(t.URL == "" || t.Calls || t.Messages, "telephone.url is set, but neither telephone.calls nor telephone.messages: say what the gateway does")
+	need(strings.Trim(t.Dial, "0123456789-") == "", "telephone.dial is not a telephone number: write it as customers shall read it, such as \"0120-111-222\"")
+	need(t.Dial == "" || t.URL != "" && t.Calls || t.SIP.Listen != "", "telephone.dial needs somebody who tells of the calls that come in: telephone.url with telephone.calls, or telephone.sip.listen")
+	need((t.SIP.Listen == "") == (len(t.SIP.Trusted) == 0), "telephone.sip.listen and telephone.sip.trusted belong together: whose word for the caller's number is taken must be named")
+	need(t.SIP.Listen == "" || t.Dial != "", "telephone.sip.listen without telephone.dial: customers must be told whom to call")
+	for _, p := range t.SIP.Trusted {
+		prefix, err := netip.ParsePrefix(p)
+		need(err == nil && prefix.Bits() >= 8, "telephone.sip.trusted: %q is not a network of the carrier's servers, such as \"10.9.1.0/28\"", p)
+	}
 	for name, d := range map[string]*time.Duration{"wait_after_cancel": c.Policy.WaitAfterCancel, "address_delay": c.Policy.AddressDelay, "mail_interval": c.Policy.MailInterval} {
 		need(d == nil || *d >= 0, "policy.%s must not be negative", name)
 	}
 	if err := c.Policy.policy().Check(); err != nil {
 		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// check refuses a partner that could not be known from anybody else.
+func (p configPartner) check(name string) error {
+	if p.URL == "" {
+		if p != (configPartner{}) {
+			return fmt.Errorf("%s.url is missing", name)
+		}
+		return nil
+	}
+	var errs []error
+	u, err := url.Parse(p.URL)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Scheme != "https" && !local(u.Hostname()) {
+		errs = append(errs, fmt.Errorf("%s.url must be an https address without a query", name))
+	}
+	if (p.Certificate == "") != (p.CertificateKey == "") {
+		errs = append(errs, fmt.Errorf("%s.certificate and %s.certificate_key belong together", name, name))
+	}
+	if p.Key == "" && p.Certificate == "" {
+		errs = append(errs, fmt.Errorf("%s: give %s.key, which signs our requests, or %s.certificate for mutual TLS, so that the other side knows us", name, name, name))
+	}
+	if p.Answers != "" && p.Key == "" {
+		errs = append(errs, fmt.Errorf("%s.answers needs %s.key: a signed answer names the request that it belongs to", name, name))
 	}
 	return errors.Join(errs...)
 }

@@ -39,7 +39,7 @@ import (
 type demoFlags struct {
 	listen, data, lang, lan string
 	verbose, atOnce         bool
-	wait                    time.Duration
+	wait, tokenLife         time.Duration
 }
 
 func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -52,9 +52,10 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.StringVar(&d.lan, "lan", "", "also serve the token app to phones on this network, over TLS, under this name (such as mypc.local)")
 	f.BoolVar(&d.atOnce, "at-once", false, "let the bank carry an approved transfer out by itself, instead of waiting for its customer to press the button")
 	f.DurationVar(&d.wait, "wait", policy.Default().TransactionLife, "how long a transfer waits for the phone: 30s to 5m")
+	f.DurationVar(&d.tokenLife, "token-life", policy.Default().TokenLife, "how long a token lives: with 4296h, 179 days, it can be renewed at once")
 	f.BoolVar(&d.verbose, "v", false, "log every request")
 	if f.Parse(args) != nil || f.NArg() > 0 || d.lang != "ja" && d.lang != "en" {
-		fmt.Fprintln(stderr, "usage: inkan demo [-listen host:port] [-data dir] [-lang ja|en] [-lan name] [-at-once] [-wait 5m] [-v]")
+		fmt.Fprintln(stderr, "usage: inkan demo [-listen host:port] [-data dir] [-lang ja|en] [-lan name] [-at-once] [-wait 5m] [-token-life 26280h] [-v]")
 		return errUsage
 	}
 	if d.data == "" {
@@ -120,9 +121,14 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 	if err != nil {
 		return err
 	}
+	partners, err := newDemoPartners(d.data, at, clientKey, log)
+	if err != nil {
+		return err
+	}
 	p := policy.Default()
 	p.FailuresPerSource = 300 // everybody who tries this out comes from one machine
 	p.WaitAfterCancel = time.Minute
+	p.TokenLife = d.tokenLife
 	p.MailInterval = 5 * time.Second
 	p.PushLoopback = true
 	p.TransactionLife = d.wait
@@ -131,10 +137,10 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	h, err := build(ctx, parts{store: s, keyDir: keyDir, policy: p, apiOrigin: at("api"), bankURL: at("bank"), log: log, gallery: true, here: true, together: true,
+	h, err := build(ctx, parts{store: s, keyDir: keyDir, policy: p, apiOrigin: at("api"), bankURL: at("bank"), log: log, gallery: true, here: true, together: true, core: partners.core, telephone: partners.telephone,
 		mail: smtp.Config{Host: smtpHost, Port: smtpPortNumber, From: "印鑑銀行 <otp@inkan-bank.example>", Plain: true},
 		bank: authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: at("login"), TokenOrigin: tokenOrigin, StaffOrigin: at("staff"), MailFrom: "otp@inkan-bank.example", Phone: "0120-000-000"},
-		more: map[string]http.Handler{at("bank"): theBank, at("mail"): box.Handler(), "http://localhost:" + port: startPages, "http://127.0.0.1:" + port: startPages}})
+		more: map[string]http.Handler{at("bank"): theBank, at("mail"): box.Handler(), at("phone"): partners.phones.Handler(), at("core"): partners.books, "http://localhost:" + port: startPages, "http://127.0.0.1:" + port: startPages}})
 	if err != nil {
 		return err
 	}
@@ -142,6 +148,9 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 		return err
 	}
 	if err := demoClient(ctx, h.authority, at("bank"), clientKey); err != nil {
+		return err
+	}
+	if err := partners.register(ctx, h.authority); err != nil {
 		return err
 	}
 	conf, err := demoConfig(d.data, port, tokenOrigin, smtpHost, smtpPortNumber)
@@ -205,20 +214,26 @@ type seeded struct {
 	Ref, LoginID, Login, Confirm, Name, NameEN, Kana, Mail string
 	First                                                  bool   // the passwords are still the bank's
 	Hint                                                   string // key of the sentence that says what she is for
+	Phone, PIN                                             string // the number on file, and of her cash card
 }
+
+// Account is the number of her representative account.
+func (s seeded) Account() string { return s.Ref[7:] }
 
 // seeds are the people of the demo: each for one part of the walk.
 func seeds() []seeded {
 	out := []seeded{
-		{"0101-1-1000001", "hanako01", "hatsu-login-1", "hatsu-kakunin-1", "山田 花子", "Hanako Yamada", "ヤマダ ハナコ", "hanako@mail.localhost.example", true, "seed.first"},
-		{"0101-1-1000002", "taro02", "umi-to-yama-22", "kaze-to-kumo-22", "佐藤 太郎", "Taro Sato", "サトウ タロウ", "taro@mail.localhost.example", false, "seed.ready"},
-		{"0101-1-1000003", "jiro03", "umi-to-yama-33", "kaze-to-kumo-33", "鈴木 次郎", "Jiro Suzuki", "スズキ ジロウ", "jiro+bounce@mail.localhost.example", false, "seed.bounce"},
+		{"0101-1-1000001", "hanako01", "hatsu-login-1", "hatsu-kakunin-1", "山田 花子", "Hanako Yamada", "ヤマダ ハナコ", "hanako@mail.localhost.example", true, "seed.first", "090-1000-0001", "2580"},
+		{"0101-1-1000002", "taro02", "umi-to-yama-22", "kaze-to-kumo-22", "佐藤 太郎", "Taro Sato", "サトウ タロウ", "taro@mail.localhost.example", false, "seed.ready", "080-1000-0002", "1357"},
+		{"0101-1-1000003", "jiro03", "umi-to-yama-33", "kaze-to-kumo-33", "鈴木 次郎", "Jiro Suzuki", "スズキ ジロウ", "jiro+bounce@mail.localhost.example", false, "seed.bounce", "090-1000-0003", "9071"},
 	}
 	for n := 4; n <= 13; n++ {
 		out = append(out, seeded{fmt.Sprintf("0101-1-10000%02d", n), fmt.Sprintf("contract%02d", n), fmt.Sprintf("umi-to-yama-%02d", n), fmt.Sprintf("kaze-to-kumo-%02d", n),
-			"高橋 桜", "Sakura Takahashi", "タカハシ サクラ", fmt.Sprintf("sakura%02d@mail.localhost.example", n), false, "seed.many"})
+			"高橋 桜", "Sakura Takahashi", "タカハシ サクラ", fmt.Sprintf("sakura%02d@mail.localhost.example", n), false, "seed.many", "070-1000-0004", fmt.Sprintf("70%02d", n)})
 	}
-	return out
+	return append(out,
+		seeded{"0101-1-1000014", "shizuka14", "umi-to-yama-14", "kaze-to-kumo-14", "渡辺 静", "Shizuka Watanabe", "ワタナベ シズカ", "shizuka@mail.localhost.example", false, "seed.landline", "03-1000-0014", "6428"},
+		seeded{"0101-1-1000015", "minoru15", "umi-to-yama-15", "kaze-to-kumo-15", "伊藤 稔", "Minoru Ito", "イトウ ミノル", "minoru@mail.localhost.example", false, "seed.nophone", "", "3196"})
 }
 
 func demoPersons() map[string]bank.Person {
@@ -236,7 +251,7 @@ func seed(ctx context.Context, a *authority.Authority) error {
 	for _, s := range seeds() {
 		wg.Go(func() {
 			n := authority.NewCustomer{Ref: s.Ref, LoginID: s.LoginID, LoginPassword: s.Login, ConfirmPassword: s.Confirm, Name: s.Name, Kana: s.Kana, Mail: s.Mail,
-				Phone: "090-0000-0000", Branch: "101", AccountType: "普通", AccountNumber: s.Ref[7:], KeepPasswords: !s.First}
+				Phone: s.Phone, Branch: "101", AccountType: "普通", AccountNumber: s.Account(), KeepPasswords: !s.First}
 			var bad authority.ErrImport
 			if err := a.ImportCustomer(ctx, n); err != nil && (!errors.As(err, &bad) || bad.Why != "is taken") {
 				errs <- err
@@ -260,5 +275,5 @@ func announce(w io.Writer, lang, port, tokenOrigin string) {
 	for _, s := range seeds()[:4] {
 		fmt.Fprintf(w, "  %-12s %-16s %-18s %s\n", s.LoginID, s.Login, s.Confirm, s.Name)
 	}
-	fmt.Fprintf(w, "  …\n\n  bank    http://bank.localhost:%[1]s\n  login   http://login.localhost:%[1]s\n  token   %[2]s\n  mail    http://mail.localhost:%[1]s\n  api     http://api.localhost:%[1]s\n  staff   http://staff.localhost:%[1]s\n\n  Ctrl+C\n", port, tokenOrigin)
+	fmt.Fprintf(w, "  …\n\n  bank    http://bank.localhost:%[1]s\n  login   http://login.localhost:%[1]s\n  token   %[2]s\n  mail    http://mail.localhost:%[1]s\n  phone   http://phone.localhost:%[1]s\n  api     http://api.localhost:%[1]s\n  staff   http://staff.localhost:%[1]s\n\n  Ctrl+C\n", port, tokenOrigin)
 }

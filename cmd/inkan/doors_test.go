@@ -32,6 +32,7 @@ var jsonDoors = map[string]jsonDoor{
 	"/v1/verifier":                  {"verifier", `,"created":"x","assertion":""`},
 	"/v1/verifier/removal":          {"removal", `,"assertion":""`},
 	"/v1/otp/verifications":         {"code", `,"customer":"x"`},
+	"/v1/phone-events":              {"id", `,"at":"2026-11-22T01:02:30Z","event":"incoming","call":"x","from":"","digits":""`},
 	"/v1/transactions":              {"template", `,"customer":"x","currency":"JPY","fields":{}`},
 	"/v1/transactions/{id}/cancel":  {"none", ""},
 	"/v1/transactions/{id}/offline": {"code", ""},
@@ -155,6 +156,7 @@ func (s *standing) rightRequests(p *asker, id, offer string) map[string]ask {
 		"GET /v1/transactions/{id}/evidence":                 s.toAPI("/v1/transactions/"+id+"/evidence", nil),
 		"GET /v1/customers/{ref}/transaction-authentication": s.toAPI("/v1/customers/"+p.ref+"/transaction-authentication", nil),
 		"GET /v1/reports":                                    s.toAPI("/v1/reports", nil),
+		"POST /v1/phone-events":                              s.toAPI("/v1/phone-events", map[string]string{"id": rand.Text(), "at": s.Clock.Now().UTC().Format(time.RFC3339), "event": "incoming", "call": "x", "from": "", "digits": ""}),
 		"GET /v1/transactions":                               fromToken(p.phone, "GET", "/v1/transactions", ""),
 		"GET /v1/token":                                      fromToken(p.phone, "GET", "/v1/token", ""),
 	}
@@ -173,7 +175,7 @@ func TestEveryDoorOfATransferOpens(t *testing.T) {
 		says string
 	}{
 		{"GET /v1/token", 200, `"state":"active"`}, {"GET /v1/transactions", 200, offer}, {"PUT /v1/push", 200, "{}"}, {"DELETE /v1/push", 200, "{}"},
-		{"GET /v1/customers/{ref}/transaction-authentication", 200, `"required":true,"in_use":true`}, {"GET /v1/reports", 200, `"reports":[]`}, {"GET /v1/transactions/{id}", 200, `"state":"pending"`}, {"POST /v1/otp/verifications", 200, "true"},
+		{"GET /v1/customers/{ref}/transaction-authentication", 200, `"required":true,"in_use":true`}, {"GET /v1/reports", 200, `"reports":[]`}, {"POST /v1/phone-events", 409, "phone-off"}, {"GET /v1/transactions/{id}", 200, `"state":"pending"`}, {"POST /v1/otp/verifications", 200, "true"},
 		{"POST /v1/transactions", 409, "transaction-pending"}, {"POST /v1/decisions", 200, `"state":"approved"`}, {"POST /v1/transactions/{id}/consume", 200, `"state":"consumed"`},
 		{"GET /v1/transactions/{id}/evidence", 200, offer}, {"POST /v1/transactions/{id}/cancel", 409, `"state":"consumed"`}, {"POST /v1/transactions/{id}/offline", 409, "transaction-decided"},
 		{"POST /v1/verifier/options", 200, `"challenge"`}, {"PUT /v1/verifier", 200, `"state":"active"`}, {"POST /v1/verifier/removal", 200, "{}"},
@@ -257,7 +259,7 @@ func TestAScopeOpensItsOwnDoorsOnly(t *testing.T) {
 	id, offer := s.asked(p)
 	may := map[string]string{"POST /v1/otp/verifications": api.ScopeVerifyOTP, "POST /v1/transactions": api.ScopeCreate, "GET /v1/transactions/{id}": api.ScopeCreate, "POST /v1/transactions/{id}/cancel": api.ScopeCreate,
 		"POST /v1/transactions/{id}/offline": api.ScopeCreate, "POST /v1/transactions/{id}/consume": api.ScopeConsume, "GET /v1/transactions/{id}/evidence": api.ScopeEvidence,
-		"GET /v1/customers/{ref}/transaction-authentication": api.ScopeCustomer, "GET /v1/reports": api.ScopeReports}
+		"GET /v1/customers/{ref}/transaction-authentication": api.ScopeCustomer, "GET /v1/reports": api.ScopeReports, "POST /v1/phone-events": api.ScopePhone}
 	right := s.rightRequests(p, id, offer)
 	for _, scope := range api.Scopes {
 		others := slices.DeleteFunc(slices.Clone(api.Scopes), func(x string) bool { return x == scope })

@@ -25,9 +25,12 @@ import (
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/connector/callback"
 	"github.com/inkan-auth/inkan/internal/connector/keys"
+	"github.com/inkan-auth/inkan/internal/connector/sip"
 	"github.com/inkan-auth/inkan/internal/connector/smtp"
 	"github.com/inkan-auth/inkan/internal/connector/webpush"
+	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/password/leaked"
+	"github.com/inkan-auth/inkan/internal/domain/phone"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/server/api"
 	"github.com/inkan-auth/inkan/internal/server/console"
@@ -46,6 +49,7 @@ type parts struct {
 	mail      smtp.Config
 	core      authority.CoreBanking // nil where cash cards cannot be checked
 	telephone authority.Telephone   // nil where nobody can be called
+	sip       *sip.Config           // nil where no calls come in over SIP
 	policy    policy.Policy
 	bank      authority.Bank
 	apiOrigin string
@@ -66,6 +70,7 @@ type house struct {
 	staff     http.Handler // the console; nil where there is none, or where it is on the public listener
 	internal  http.Handler // health, readiness, metrics
 	workers   []func(context.Context) error
+	calls     string // address at which calls come in over SIP; empty where none do
 	log       *slog.Logger
 }
 
@@ -167,8 +172,29 @@ func build(ctx context.Context, p parts) (*house, error) {
 			return nil, err
 		}
 	}
-	return &house{authority: a, handler: web.Proxies(p.trusted, web.Observe(p.log, web.Hosts(audiences))), staff: staff, internal: m.handler(a), log: p.log,
-		workers: []func(context.Context) error{a.Deliver, a.Sweep, a.Relay, tokens.RunStreams}}, nil
+	var calls *sip.Listener
+	if p.sip != nil {
+		conf := *p.sip
+		conf.Log = p.log
+		if calls, err = sip.Listen(ctx, conf, callsOver(a, p.now)); err != nil {
+			return nil, err
+		}
+	}
+	h := &house{authority: a, handler: web.Proxies(p.trusted, web.Observe(p.log, web.Hosts(audiences))), staff: staff, internal: m.handler(a), log: p.log,
+		workers: []func(context.Context) error{a.Deliver, a.Sweep, a.Relay, tokens.RunStreams}}
+	if calls != nil {
+		h.calls = calls.Addr()
+		h.workers = append(h.workers, calls.Serve)
+	}
+	return h, nil
+}
+
+// callsOver tells the authority of a call that has come in over SIP.
+func callsOver(a *authority.Authority, now func() time.Time) sip.Tell {
+	return func(ctx context.Context, from, call string) error {
+		_, err := a.PhoneEvent(ctx, audit.Actor{Kind: audit.Server, ID: "sip"}, phone.Happened{ID: call, At: now(), Kind: phone.CallIncoming, Call: call, From: from})
+		return err
+	}
 }
 
 func add(audiences map[string]http.Handler, origin string, h http.Handler) error {

@@ -72,7 +72,7 @@ var routes = []route{
 	{apiHost, "POST", "/v1/otp/verifications", doc, ""}, {apiHost, "POST", "/v1/transactions", doc, ""}, {apiHost, "GET", "/v1/transactions/{id}", doc, "/v1/transactions/" + noID},
 	{apiHost, "POST", "/v1/transactions/{id}/cancel", doc, "/v1/transactions/" + noID + "/cancel"}, {apiHost, "POST", "/v1/transactions/{id}/offline", doc, "/v1/transactions/" + noID + "/offline"},
 	{apiHost, "POST", "/v1/transactions/{id}/consume", doc, "/v1/transactions/" + noID + "/consume"}, {apiHost, "GET", "/v1/transactions/{id}/evidence", doc, "/v1/transactions/" + noID + "/evidence"},
-	{apiHost, "GET", "/v1/customers/{ref}/transaction-authentication", doc, "/v1/customers/nobody/transaction-authentication"}, {apiHost, "GET", "/v1/reports", doc, ""},
+	{apiHost, "GET", "/v1/customers/{ref}/transaction-authentication", doc, "/v1/customers/nobody/transaction-authentication"}, {apiHost, "GET", "/v1/reports", doc, ""}, {apiHost, "POST", "/v1/phone-events", doc, ""},
 
 	{loginHost, "GET", "/.well-known/openid-configuration", protocol, ""}, {loginHost, "GET", "/oidc/jwks", protocol, ""},
 	{loginHost, "GET", "/oidc/authorize", protocol, "/oidc/authorize?client_id=bank"}, {loginHost, "POST", "/oidc/authorize", protocol, ""},

@@ -103,6 +103,9 @@ func (c Config) parts(s *store.Store, log *slog.Logger) (parts, error) {
 		}
 		p.trusted = append(p.trusted, prefix)
 	}
+	if err := c.partners(&p); err != nil {
+		return p, err
+	}
 	if c.Mail.PasswordFile != "" {
 		var err error
 		if p.mail.Password, err = secretFile(c.Mail.PasswordFile); err != nil {

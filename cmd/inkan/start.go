@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/inkan-auth/inkan/internal/server/web"
@@ -58,7 +59,7 @@ func newStartPage(port string, d demoFlags, l *lan, tokenOrigin string) (*startP
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &startPage{pages: pages, static: static, texts: texts, data: startData{Asset: static.URL, Port: port, Token: tokenOrigin, TokenHost: host(tokenOrigin), First: seeds()[:3], Rest: seeds()[3:], LAN: l, Lang: d.lang}}
+	s := &startPage{pages: pages, static: static, texts: texts, data: startData{Asset: static.URL, Port: port, Token: tokenOrigin, TokenHost: host(tokenOrigin), First: slices.Concat(seeds()[:3], seeds()[13:]), Rest: seeds()[3:13], LAN: l, Lang: d.lang}}
 	m := http.NewServeMux()
 	m.Handle("GET /static/", static)
 	m.HandleFunc("GET /{$}", s.show)

@@ -53,6 +53,30 @@ func addressWords(next customer.Address) map[string]string {
 	return map[string]string{"address": customer.MaskAddress(next.Mail)}
 }
 
+// tellBefore tells of a new address that no token app has approved: the inbox, and the addresses that were there before. To the new one goes nothing that it authorises, and not even this.
+func (d *deed) tellBefore(ctx context.Context, next customer.Address, topic string) error {
+	all, err := d.objection(ctx, next.Customer, topic, next.ID, addressWords(next))
+	if err != nil {
+		return err
+	}
+	if err := d.noticed(ctx, next.Customer, topic, all); err != nil {
+		return err
+	}
+	rows, err := d.AddressesToTell(ctx, db.AddressesToTellParams{Customer: next.Customer, ToldUntil: store.Micros(d.now)})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.ID == next.ID {
+			continue
+		}
+		if err := d.mail(ctx, store.Address(row), topic, all, d.now.Add(d.a.Policy.NoticeLife)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // present is the address that is on file now, as it was given last.
 func present(rows []db.Address) (at customer.Address, there bool) {
 	for _, r := range rows { // the oldest first
@@ -92,6 +116,11 @@ func (d *deed) restoreAddress(ctx context.Context, customerID, id string) (bool,
 		return false, err
 	}
 	before, seen := row.Replaces, map[string]bool{row.Replaces: true}
+	// First the one before: where it has left for good, or has been taken away itself, nothing is put back.
+	back, err := store.Once(d.PutAddressBack(ctx, db.PutAddressBackParams{ID: before, ToldUntil: store.Micros(d.now)}))
+	if err != nil || !back {
+		return false, err
+	}
 	for !seen[row.ID] {
 		seen[row.ID] = true
 		if _, err := d.RetireAddress(ctx, row.ID); err != nil {
@@ -108,10 +137,6 @@ func (d *deed) restoreAddress(ctx context.Context, customerID, id string) (bool,
 			return false, err
 		}
 		row = next
-	}
-	back, err := store.Once(d.PutAddressBack(ctx, before))
-	if err != nil || !back {
-		return back, err
 	}
 	return true, d.also(ctx, audit.AddressRestore, before)
 }

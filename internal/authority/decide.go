@@ -254,6 +254,7 @@ func approve(ctx context.Context, deeds []*deed, batch []*choice) error {
 	}
 	var envelopes []db.InsertEnvelopeParams
 	var wakes []string
+	var mails []approval
 	wanted := map[string]bool{} // by system of the bank: whether it is told
 	for i, c := range batch {
 		switch {
@@ -268,6 +269,7 @@ func approve(ctx context.Context, deeds []*deed, batch []*choice) error {
 		c.state = transaction.Approved
 		envelopes = append(envelopes, c.envelopes()...)
 		wakes = append(wakes, wakeBuckets(c.asked.Customer)...)
+		mails = append(mails, approval{c.asked.Customer, c.asked.Txn, c.asked.Client, c.asked.Template})
 		tell, known := wanted[c.asked.Client]
 		if !known {
 			if tell, err = d.wantsEvents(ctx, c.asked.Client); err != nil {
@@ -284,7 +286,7 @@ func approve(ctx context.Context, deeds []*deed, batch []*choice) error {
 	if len(envelopes) == 0 {
 		return nil
 	}
-	if err := d.InsertEnvelopes(ctx, envelopes); err != nil || d.a.Pusher == nil {
+	if err := errors.Join(d.InsertEnvelopes(ctx, envelopes), d.tellApproved(ctx, mails...)); err != nil || d.a.Pusher == nil {
 		return err
 	}
 	return d.ForgetThrottles(ctx, wakes)
@@ -397,6 +399,11 @@ func (d *deed) decide(ctx context.Context, row db.Txn, c *choice) (transaction.S
 			return "", err
 		}
 		return d.unmoved(ctx, row, c)
+	}
+	if to == transaction.Approved {
+		if err := d.tellApproved(ctx, approval{row.Customer, row.ID, row.Client, row.Template}); err != nil {
+			return "", err
+		}
 	}
 	return to, errors.Join(d.InsertEnvelopes(ctx, c.envelopes()), d.event(ctx, row, to), d.answeredWake(ctx, row.Customer))
 }

@@ -307,7 +307,7 @@ func (a *Authority) SweepDue(ctx context.Context) error {
 	if err := a.remind(ctx, now); err != nil {
 		return err
 	}
-	if err := errors.Join(a.sweepReissues(ctx, now), a.sweepTransactions(ctx, now), a.sweepOIDC(ctx, now), a.sweepStaff(ctx, now), a.sweepPhone(ctx, now)); err != nil {
+	if err := errors.Join(a.sweepReissues(ctx, now), a.sweepReleases(ctx, now), a.sweepTransactions(ctx, now), a.sweepOIDC(ctx, now), a.sweepStaff(ctx, now), a.sweepPhone(ctx, now)); err != nil {
 		return err
 	}
 	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {

@@ -147,7 +147,7 @@ func (a *Authority) Apply(ctx context.Context, s Session, confirm []byte) error 
 		if err != nil {
 			return err
 		}
-		return d.mailNumber(ctx, address, number, d.now, s.Device, d.now.Add(a.Policy.EnrolmentLife))
+		return errors.Join(d.mailNumber(ctx, address, number, d.now, s.Device, d.now.Add(a.Policy.EnrolmentLife)), d.noticed(ctx, c.ID, "token_ordered", nil))
 	})
 }
 
@@ -389,7 +389,7 @@ func (a *Authority) CorrectAddress(ctx context.Context, s Session, confirm []byt
 			return err
 		}
 		d.object = next.ID
-		if err := errors.Join(d.cool(ctx, c.ID, AddressChanged, next.ID, false), d.tellObject(ctx, c.ID, "address_corrected", next.ID, addressWords(next))); err != nil {
+		if err := errors.Join(d.cool(ctx, c.ID, AddressChanged, next.ID, false), d.tellBefore(ctx, next, "address_corrected")); err != nil {
 			return err
 		}
 		open, err := d.OpenEnrolment(ctx, c.ID)

@@ -1,6 +1,16 @@
 package authority
 
-import "context"
+import (
+	"context"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/store"
+)
+
+// ByHand changes what a test needs otherwise, with an entry as the store demands.
+func (a *Authority) ByHand(ctx context.Context, f func(ctx context.Context, tx *store.Tx) error) error {
+	return a.do(ctx, audit.Actor{Kind: audit.Operator}, audit.FenceRaise, func(ctx context.Context, d *deed) error { return f(ctx, d.Tx) })
+}
 
 // SweepOnce is one round of the worker for what ends by the clock.
 func (a *Authority) SweepOnce(ctx context.Context, owner string) error {

@@ -4,11 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/signing"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
 )
@@ -138,6 +144,39 @@ func (d *deed) tellWanted(ctx context.Context, customerID string, kind Optional,
 	return nil
 }
 
+// approval is a transaction that a customer has just approved, for the mail about it.
+type approval struct{ customer, txn, client, template string }
+
+// tellApproved mails what was approved to those who have not turned that off. What she approves about her own authenticators has notices of its own.
+func (d *deed) tellApproved(ctx context.Context, all ...approval) error {
+	about := make(map[string]approval, len(all))
+	var customers []string
+	for _, x := range all {
+		if x.client != ourselves {
+			about[x.customer] = x
+			customers = append(customers, x.customer)
+		}
+	}
+	if len(customers) == 0 {
+		return nil
+	}
+	wanting, err := d.AddressesWanting(ctx, string(MailApproved), store.Micros(d.now), customers)
+	if err != nil || len(wanting) == 0 {
+		return err
+	}
+	messages := make([]db.InsertOutboxParams, len(wanting))
+	for i, to := range wanting {
+		x := about[to.Customer]
+		if messages[i], err = d.message(to.Customer, to.ID, string(MailApproved), map[string]string{"what": x.template, "reference": transaction.Reference(x.txn)}, d.now.Add(approvedMailLife)); err != nil {
+			return err
+		}
+	}
+	return d.InsertOutboxes(ctx, messages)
+}
+
+// approvedMailLife is how long the mail about an approval is worth delivering.
+const approvedMailLife = 24 * time.Hour
+
 // inboxPage is how many notices one page of the inbox has.
 const inboxPage = 20
 
@@ -213,4 +252,46 @@ func (a *Authority) Inbox(ctx context.Context, s Session, before string) ([]Noti
 func (a *Authority) Unread(ctx context.Context, s Session) (int, error) {
 	n, err := a.Store.Reader().UnreadNotices(ctx, s.Customer)
 	return int(n), err
+}
+
+// InboxOfToken is the newest notices for the customer of a token, signed by the issuer: the app shows what it has verified and nothing else. It tells of no code, and marks nothing as read.
+func (a *Authority) InboxOfToken(ctx context.Context, p Proof) (string, error) {
+	row, now, err := a.prove(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	if a.Word == nil || !owes(store.Token(row).ShownState(now)) {
+		return "", problem.New(problem.TokenNone)
+	}
+	found, older, err := a.notices(ctx, row.Customer, "")
+	if err != nil {
+		return "", err
+	}
+	in := signing.Inbox{Issuer: a.Bank.TokenOrigin, Token: row.ID, Proof: signing.Hash(p.DPoP), Time: now, More: older != ""}
+	for _, n := range found {
+		in.Notices = append(in.Notices, signing.InboxNotice{ID: n.ID, Time: n.At, JA: a.inboxText("ja", n), EN: a.inboxText("en", n)})
+	}
+	return signing.MakeInbox(in, a.Keys.Issuer().Kid, a.Keys.SignIssuer)
+}
+
+// inboxText is a notice in one language, without signs that no signed text may have: a name that she chose herself can hold some.
+func (a *Authority) inboxText(lang string, n Notice) signing.InboxText {
+	plain := func(s string) string {
+		return norm.NFC.String(strings.Map(func(r rune) rune {
+			if !unicode.IsPrint(r) && r != '\u3000' {
+				return ' '
+			}
+			return r
+		}, strings.ToValidUTF8(s, " ")))
+	}
+	title, text := a.Word(lang, n.Topic, n.Values)
+	out := signing.InboxText{Title: plain(title)}
+	for _, lines := range text {
+		clean := make([]string, len(lines))
+		for i, l := range lines {
+			clean[i] = plain(l)
+		}
+		out.Text = append(out.Text, clean)
+	}
+	return out
 }

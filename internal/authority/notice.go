@@ -35,18 +35,24 @@ func (d *deed) tellAll(ctx context.Context, customerID, topic string, values map
 	return nil
 }
 
-// mail puts one message into the outbox. Its values are sealed: a registration number must not lie about in a table.
+// mail puts one message into the outbox.
 func (d *deed) mail(ctx context.Context, to customer.Address, topic string, values map[string]string, expires time.Time) error {
-	plain, err := json.Marshal(d.mailValues(values))
+	m, err := d.message(to.Customer, to.ID, topic, values, expires)
 	if err != nil {
 		return err
+	}
+	return d.InsertOutbox(ctx, m)
+}
+
+// message is one message for the outbox. Its values are sealed: a registration number must not lie about in a table.
+func (d *deed) message(customerID, address, topic string, values map[string]string, expires time.Time) (m db.InsertOutboxParams, err error) {
+	plain, err := json.Marshal(d.mailValues(values))
+	if err != nil {
+		return m, err
 	}
 	id := d.a.newID(ident.Outbox, d.now)
 	sealed, err := d.a.Keys.Seal("outbox", "outbox.sealed|"+id, plain)
-	if err != nil {
-		return err
-	}
-	return d.InsertOutbox(ctx, db.InsertOutboxParams{ID: id, Customer: to.Customer, Topic: topic, Address: to.ID, Sealed: sealed, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(expires)})
+	return db.InsertOutboxParams{ID: id, Customer: customerID, Topic: topic, Address: address, Sealed: sealed, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(expires)}, err
 }
 
 // mailValues are the values of a notice, with those that every notice has.

@@ -57,12 +57,7 @@ func (a *Authority) Object(ctx context.Context, by audit.Actor, code string) err
 	if err != nil {
 		return err
 	}
-	code = strings.Map(func(r rune) rune {
-		if !strings.ContainsRune(objectionLetters, r) {
-			return -1
-		}
-		return r
-	}, strings.ToUpper(norm.NFKC.String(code)))
+	code = codeLetters(code)
 	row, err := a.Store.Reader().ObjectionByMAC(ctx, db.ObjectionByMACParams{Mac: a.objectionMAC(code), ExpiresAt: store.Micros(now)})
 	if errors.Is(err, store.ErrNone) || len(code) != objectionLength {
 		source := "objection " + by.Source // a right code is taken from any network, whoever else has failed there; wrong ones are bounded, so that they fill no trail
@@ -116,4 +111,17 @@ func (d *deed) undo(ctx context.Context, row db.Objection) error {
 	}
 	_, err := d.EndCooling(ctx, db.EndCoolingParams{Customer: row.Customer, Object: row.Object, Until: store.Micros(d.now)})
 	return err
+}
+
+// codeLetters reads a code as people type it: full-width, in small letters, with spaces and hyphens.
+func codeLetters(s string) string {
+	if len(s) > 256 {
+		return ""
+	}
+	return strings.Map(func(r rune) rune {
+		if !strings.ContainsRune(objectionLetters, r) {
+			return -1
+		}
+		return r
+	}, strings.ToUpper(norm.NFKC.String(s)))
 }

@@ -86,7 +86,8 @@ func (a *Authority) ConfirmOffline(ctx context.Context, by audit.Actor, id, code
 			return store.ErrConflict
 		}
 		d.detail = map[string]string{"grade": string(transaction.GradeB)}
-		return errors.Join(d.InsertEnvelope(ctx, db.InsertEnvelopeParams{Txn: id, Kind: offlineEnvelope, Envelope: word}), d.ForgetThrottle(ctx, bucket), d.event(ctx, row, transaction.Approved), d.answeredWake(ctx, row.Customer))
+		return errors.Join(d.InsertEnvelope(ctx, db.InsertEnvelopeParams{Txn: id, Kind: offlineEnvelope, Envelope: word}), d.ForgetThrottle(ctx, bucket), d.event(ctx, row, transaction.Approved), d.answeredWake(ctx, row.Customer),
+			d.tellApproved(ctx, approval{row.Customer, row.ID, row.Client, row.Template}))
 	})
 	if err != nil {
 		return out, err

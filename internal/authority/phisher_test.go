@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -136,6 +137,17 @@ var doors = map[string]door{
 	"CorrectAddress": {try: func(x *thief) error {
 		return only(x.W.CorrectAddress(x.W.T.Context(), x.Session, []byte(x.confirm), "thief@mail.example.jp"))
 	}},
+	"AskAddress": {tells: "her token app shows both addresses, and she says no", try: func(x *thief) error {
+		return only(x.W.AskAddress(x.W.T.Context(), x.Session, "thief@mail.example.jp"))
+	}},
+	"ChangeAddress":                         {try: func(x *thief) error { return x.W.ChangeAddress(x.W.T.Context(), x.Session, x.errand.ID) }},
+	"ChangeAddress, with what she approved": {try: func(x *thief) error { return x.W.ChangeAddress(x.W.T.Context(), x.Session, x.hers.ID) }},
+	"ChooseMail": {tells: "mail to every address at once with an objection, mail_off; it counts a day later, and no notice can be turned off", try: func(x *thief) error {
+		return x.W.ChooseMail(x.W.T.Context(), x.Session, authority.MailApproved, false)
+	}},
+	"StopSession": {tells: "stops her service, as anybody may who has a factor: it keeps him out too, and the road back asks for what he has not", try: func(x *thief) error {
+		return errors.Join(only(x.W.StopSession(x.W.T.Context(), x.Session)), x.W.RestartService(x.W.T.Context(), testkit.Ref))
+	}},
 	"TestAddress": {tells: "mail to her own address, address_test", try: func(x *thief) error { return x.W.TestAddress(x.W.T.Context(), x.Session) }},
 	"AddTransactionAuth": {tells: "makes her safer; mail to every address, transaction_auth_added", try: func(x *thief) error {
 		return x.W.AddTransactionAuth(x.W.T.Context(), x.Session, x.code())
@@ -172,7 +184,7 @@ var doors = map[string]door{
 func only[T any](_ T, err error) error { return err }
 
 // looks are the methods that take a session and change nothing.
-var looks = []string{"CustomerOf", "ErrandOf", "History", "NextStep", "Passkeys", "Sessions", "TokenOf", "TransactionState"}
+var looks = []string{"Addresses", "CoolingOff", "CustomerOf", "ErrandOf", "History", "Inbox", "MailChoices", "NextStep", "Passkeys", "Sessions", "TokenOf", "TransactionState", "Unread"}
 
 // Every method that a session reaches is a door that the thief tries, or only looks: a new one without a row fails here.
 func TestEveryDoorOfASessionIsTried(t *testing.T) {

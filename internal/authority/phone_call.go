@@ -179,15 +179,17 @@ func (d *deed) hungUp(ctx context.Context, row db.PhoneCheck) error {
 // incoming matches a call by the number that it comes from and a check that waits for it. A forged number without an open check finds nothing.
 func (a *Authority) incoming(ctx context.Context, by audit.Actor, e phone.Happened) (reply phone.Reply, err error) {
 	reply = phone.Reply{Language: "ja", HangUp: true}
-	topic, language := "call.unknown", ""
+	none := "call.unknown"
+	topic, language := none, ""
 	if e.Call == "" {
 		return reply, problem.New(problem.Malformed, "field", "call")
 	}
 	number, parseErr := phone.Parse(e.From)
 	if strings.TrimSpace(e.From) == "" {
-		topic = "call.withheld"
+		none = "call.withheld"
 	}
 	err = a.do(ctx, by, audit.PhoneEvent, func(ctx context.Context, d *deed) error {
+		topic, language = none, "" // this may run more than once
 		d.detail = map[string]string{"event": string(e.Kind), "matched": "no"}
 		if parseErr != nil {
 			return nil

@@ -205,6 +205,9 @@ func (d *deed) redeem(ctx context.Context, row db.Enrolment, req signing.Registr
 	err = d.InsertToken(ctx, db.InsertTokenParams{ID: t.ID, Customer: row.Customer, Enrolment: row.ID, Generation: int64(t.Generation), Platform: req.Platform,
 		SigningKey: req.SigningKey[:], KeyThumbprint: req.SigningKey.Thumbprint(), Certificate: certificate, OtpKey: otpKey, OcraKey: ocraKey, Digits: int64(a.Policy.OTPDigits),
 		StepSeconds: int64(a.Policy.OTPStep / time.Second), LastStep: 0, RegisteredAt: store.Micros(d.now), ExpiresAt: store.Micros(t.Expires)})
+	if err == nil {
+		err = d.tellObject(ctx, row.Customer, "token_registered", t.ID, map[string]string{"phone": req.Platform})
+	}
 	if err != nil || row.Purpose != string(enrolment.Move) {
 		return answer, err
 	}

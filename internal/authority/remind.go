@@ -2,6 +2,8 @@ package authority
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,87 +17,69 @@ import (
 // or longer, whatever clocks on walls and leap seconds do.
 var reminders = []int{1, 7, 30, 90, 180}
 
-// remindTogether is how many customers are reminded in one write.
-const remindTogether = 50
+// reminderCalendar is where it is kept how far they have come; remindTogether is how many customers are reminded in one write.
+const (
+	reminderCalendar = "reminders"
+	remindTogether   = 100
+)
 
-// due is the reminder whose time has come last, or 0 where none has; next is when the calendar has to look again.
-func due(expires, now time.Time) (days int, next time.Time) {
-	next = expires // then the token's end tells her
-	for _, n := range reminders {
-		at := expires.Add(-time.Duration(n) * 24 * time.Hour)
-		if !now.Before(at) {
-			return n, next
-		}
-		next = at
-	}
-	return 0, next
-}
-
-// remind tells customers whose tokens come near their date. Each is told once for each threshold: the row of the reminder decides. When several have passed since the calendar was last looked at,
-// because the server stood still or the token was suspended, the nearest alone is said. A token that the calendar sees for the first time, or whose keys were renewed, is only put into it.
+// remind tells customers whose tokens come near their date. Each is told once for each threshold: the row of the reminder decides. When several have passed since the calendar was last looked
+// through, because the server stood still, the nearest alone is said. A token that was not in use when a threshold passed hears of the next one.
 func (a *Authority) remind(ctx context.Context, now time.Time) error {
-	rows, err := a.Store.Reader().TokensToRemind(ctx, store.Micros(now))
-	if err != nil {
+	last, err := a.Store.Reader().CalendarAt(ctx, reminderCalendar)
+	if err != nil && !errors.Is(err, store.ErrNone) {
 		return err
 	}
-	var tell, place []db.Token
-	for _, row := range rows {
-		if days, _ := due(store.Time(row.ExpiresAt), now); days > 0 && now.Before(store.Time(row.ExpiresAt)) {
-			tell = append(tell, row)
-		} else {
-			place = append(place, row)
-		}
-	}
-	if len(place) > 0 {
-		err := a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
-			for _, row := range place {
-				_, next := due(store.Time(row.ExpiresAt), now)
-				if err := tx.SetRemindAt(ctx, db.SetRemindAtParams{ID: row.ID, RemindAt: max(store.Micros(next), store.Micros(now)+1), Generation: row.Generation}); err != nil {
+	nearer := now
+	for _, days := range reminders {
+		span := time.Duration(days) * 24 * time.Hour
+		from := max(store.Micros(nearer), last+span.Microseconds())
+		for {
+			rows, err := a.Store.Reader().TokensToRemind(ctx, db.TokensToRemindParams{ExpiresAt: from, ExpiresAt_2: store.Micros(now.Add(span)), Days: int64(days)})
+			if err != nil {
+				return err
+			}
+			if len(rows) == 0 {
+				break
+			}
+			for batch := range slices.Chunk(rows, remindTogether) {
+				if err := a.remindTogether(ctx, batch, days); err != nil {
 					return err
 				}
 			}
-			return nil
-		})
-		if err != nil {
-			return err
 		}
+		nearer = now.Add(span)
 	}
-	for len(tell) > 0 {
-		n := min(len(tell), remindTogether)
-		batch := tell[:n]
-		tell = tell[n:]
-		by := make([]audit.Actor, n)
-		for i := range by {
-			by[i] = audit.Actor{Kind: audit.Clock}
-		}
-		writeCtx, cancel := context.WithTimeout(ctx, writeTimeout)
-		_, err := a.doAll(writeCtx, by, audit.TokenRemind, func(ctx context.Context, deeds []*deed) error {
-			for i, d := range deeds {
-				if err := d.remind(ctx, batch[i]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		cancel()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
+		return tx.TurnCalendar(ctx, db.TurnCalendarParams{Name: reminderCalendar, At: store.Micros(now)})
+	})
 }
 
-// remind tells one customer of the nearest threshold.
-func (d *deed) remind(ctx context.Context, row db.Token) error {
+// remindTogether reminds some customers in one write.
+func (a *Authority) remindTogether(ctx context.Context, rows []db.Token, days int) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	by := make([]audit.Actor, len(rows))
+	for i := range by {
+		by[i] = audit.Actor{Kind: audit.Clock}
+	}
+	_, err := a.doAll(ctx, by, audit.TokenRemind, func(ctx context.Context, deeds []*deed) error {
+		for i, d := range deeds {
+			if err := d.remind(ctx, rows[i], days); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+// remind tells one customer.
+func (d *deed) remind(ctx context.Context, row db.Token, days int) error {
 	d.on(row.Customer, row.ID)
-	expires := store.Time(row.ExpiresAt)
-	days, next := due(expires, d.now)
 	d.detail = map[string]string{"days": strconv.Itoa(days)}
 	fresh, err := store.Once(d.InsertReminder(ctx, db.InsertReminderParams{Token: row.ID, Generation: row.Generation, Days: int64(days), At: store.Micros(d.now)}))
 	if err != nil {
-		return err
-	}
-	if err := d.SetRemindAt(ctx, db.SetRemindAtParams{ID: row.ID, RemindAt: store.Micros(next), Generation: row.Generation}); err != nil {
 		return err
 	}
 	if !fresh { // another node has told her

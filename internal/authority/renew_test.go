@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
 	"github.com/inkan-auth/inkan/internal/domain/token"
@@ -42,6 +43,13 @@ func expiry(w *testkit.World, p *testkit.Phone) time.Time {
 	return store.Time(tokenRow(w, p).ExpiresAt)
 }
 
+// enrolled is a customer with a token.
+func enrolled(w *testkit.World, n int) (id string, p *testkit.Phone) {
+	w.T.Helper()
+	id = w.Person(n, false)
+	return id, w.LogIn(id, authority.PC).Enrol()
+}
+
 // near is a customer with a token that comes near its date.
 func near(w *testkit.World, n int) (id string, p *testkit.Phone) {
 	w.T.Helper()
@@ -49,6 +57,28 @@ func near(w *testkit.World, n int) (id string, p *testkit.Phone) {
 	p = w.LogIn(id, authority.PC).Enrol()
 	until(w, p, 179*day)
 	return id, p
+}
+
+// short runs a test where tokens live so shortly that they may be renewed from the first day.
+func short(t *testing.T, f func(t *testing.T, w *testkit.World)) {
+	life := func(p *policy.Policy) { p.TokenLife = 100 * day }
+	for name, engine := range map[string]func(testing.TB) *store.Store{"sqlite": testkit.SQLite, "postgres": testkit.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, testkit.New(t, engine(t), life))
+		})
+	}
+}
+
+// set moves a token to a state by hand.
+func set(w *testkit.World, p *testkit.Phone, state, from token.State) error {
+	ended := int64(0)
+	if state == token.Revoked || state == token.Replaced {
+		ended = store.Micros(w.Clock.Now())
+	}
+	return w.ByHand(w.T.Context(), func(ctx context.Context, tx *store.Tx) error {
+		return store.Must(tx.SetTokenState(ctx, db.SetTokenStateParams{ID: p.Answer.Token, State: string(state), State_2: string(from), EndedAt: ended}))
+	})
 }
 
 // entered says whether a code of this phone opens the door.
@@ -145,7 +175,7 @@ func TestTheCodeOnTheScreenSurvivesARenewal(t *testing.T) {
 
 // A phone may be killed, and an answer may be lost, at every arrow: it goes on from what it has stored, and there is always exactly one set of keys that opens.
 func TestLostAnswersOfARenewal(t *testing.T) {
-	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+	short(t, func(t *testing.T, w *testkit.World) {
 		usable := func(id, when string, yes, no *testkit.Phone) {
 			t.Helper()
 			want(t, when+": the usable code", entered(w, id, yes), "")
@@ -154,7 +184,7 @@ func TestLostAnswersOfARenewal(t *testing.T) {
 			}
 		}
 		for i, arrow := range []string{"before R1", "R1 never arrives", "the answer to R1 is lost", "before R2", "R2 never arrives", "the receipt is lost", "all of it twice"} {
-			id, p := near(w, 10+i)
+			id, p := enrolled(w, 10+i)
 			old := *p
 			next := p.Next("") // stored before it is sent
 			switch i {
@@ -189,7 +219,7 @@ func TestLostAnswersOfARenewal(t *testing.T) {
 			usable(id, arrow, p, &old)
 		}
 		// Storage was lost between R1 and R2: another renewal takes its place.
-		_, p := near(w, 30)
+		_, p := enrolled(w, 30)
 		first := p.Next("")
 		want(t, "the first", first.Ask(), "")
 		second := p.Next("")
@@ -203,10 +233,9 @@ func TestLostAnswersOfARenewal(t *testing.T) {
 
 // What is not the token's own, not of this time, or not in turn leads nowhere and changes nothing.
 func TestAttacksOnRenewals(t *testing.T) {
-	testkit.Each(t, func(t *testing.T, w *testkit.World) {
-		id, p := near(w, 1)
-		_, other := near(w, 2)
-		until(w, p, 100*day)
+	short(t, func(t *testing.T, w *testkit.World) {
+		id, p := enrolled(w, 1)
+		_, other := enrolled(w, 2)
 		stranger := testkit.NewPhone(w)
 		stranger.Answer = p.Answer
 		want(t, "R1 by a stranger's key", stranger.Next("").Ask(), problem.ProofRefused)
@@ -254,7 +283,7 @@ func TestAttacksOnRenewals(t *testing.T) {
 		want(t, "a renewal after the burnt one", p.Renew(""), "")
 
 		// Twenty in a day, and no more.
-		_, many := near(w, 3)
+		_, many := enrolled(w, 3)
 		for range 20 {
 			want(t, "one of many", many.Next("").Ask(), "")
 		}
@@ -264,27 +293,15 @@ func TestAttacksOnRenewals(t *testing.T) {
 
 // A lock, a stop of the service and an end of the token stay what they are: nothing is renewed, before R1 or between R1 and R2.
 func TestRenewalLaundersNothing(t *testing.T) {
-	testkit.Each(t, func(t *testing.T, w *testkit.World) {
-		set := func(p *testkit.Phone, state, from token.State, ended bool) {
-			t.Helper()
-			at := int64(0)
-			if ended {
-				at = store.Micros(w.Clock.Now())
-			}
-			err := w.Store.Housekeep(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-				return store.Must(tx.SetTokenState(ctx, db.SetTokenStateParams{ID: p.Answer.Token, State: string(state), State_2: string(from), EndedAt: at}))
-			})
-			want(t, "setting a state", err, "")
-		}
+	short(t, func(t *testing.T, w *testkit.World) {
 		for i, c := range []struct {
 			state token.State
-			ended bool
 			kind  problem.Kind
-		}{{token.Locked, false, problem.OTPLocked}, {token.Suspended, false, problem.TokenNone}, {token.Revoked, true, problem.TokenNone}, {token.Replaced, true, problem.TokenNone}} {
-			_, p := near(w, 1+i)
+		}{{token.Locked, problem.OTPLocked}, {token.Suspended, problem.TokenNone}, {token.Revoked, problem.TokenNone}, {token.Replaced, problem.TokenNone}} {
+			_, p := enrolled(w, 1+i)
 			next := p.Next("")
 			want(t, "R1", next.Ask(), "")
-			set(p, c.state, token.Active, c.ended)
+			want(t, "by hand", set(w, p, c.state, token.Active), "")
 			want(t, string(c.state)+": R2", next.Confirm(), c.kind)
 			want(t, string(c.state)+": R1", p.Next("").Ask(), c.kind)
 			until(w, p, -time.Hour) // its date does not make it an expired one
@@ -294,11 +311,11 @@ func TestRenewalLaundersNothing(t *testing.T) {
 				t.Errorf("%s has become %s, generation %d", c.state, got.State, got.Generation)
 			}
 		}
-		_, p := near(w, 20)
+		_, p := enrolled(w, 20)
 		next := p.Next("")
 		want(t, "R1", next.Ask(), "")
 		row := tokenRow(w, p)
-		want(t, "the stop", w.Store.Housekeep(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		want(t, "the stop", w.ByHand(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 			return store.Must(tx.StopCustomer(ctx, db.StopCustomerParams{ID: row.Customer, StoppedAt: store.Micros(w.Clock.Now())}))
 		}), "")
 		want(t, "R2 after the stop", next.Confirm(), problem.ServiceStopped)
@@ -438,7 +455,7 @@ func TestGuessesOfANumberTogether(t *testing.T) {
 
 // What a token signed under its keys before is verified as it was, and what it signs afterwards too: with the same user verification, whose word is of the keys before.
 func TestEvidenceAcrossRenewals(t *testing.T) {
-	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+	short(t, func(t *testing.T, w *testkit.World) {
 		p := newPayer(w, 1)
 		want(t, "a finger", p.phone.SetVerifier(counting()), "")
 		w.Clock.Move(time.Second)
@@ -471,7 +488,7 @@ func TestEvidenceAcrossRenewals(t *testing.T) {
 		}
 		first := approve("before")
 		holds("before, evidence at once", first, 1)
-		until(w, p.phone, 60*day)
+		w.Clock.Move(day)
 		old := *p.phone
 		want(t, "the renewal", p.phone.Renew(""), "")
 		holds("before, evidence after the renewal", first, 1)
@@ -480,7 +497,7 @@ func TestEvidenceAcrossRenewals(t *testing.T) {
 		if e.VerifierCertificate == "" {
 			t.Fatal("the evidence does not say under which keys its verifier was registered")
 		}
-		until(w, p.phone, 60*day)
+		w.Clock.Move(day)
 		want(t, "the second renewal", p.phone.Renew(""), "")
 		third := approve("after the second")
 		holds("before, after two renewals", first, 1)
@@ -503,7 +520,7 @@ func TestEvidenceAcrossRenewals(t *testing.T) {
 
 		// A decision signed before the renewal arrives after it: refused, and said why; the app asks again.
 		made := p.order()
-		until(w, p.phone, 60*day)
+		w.Clock.Move(day)
 		made = p.order()
 		old = *p.phone
 		late := old.Decision(made.Offer, transaction.Yes, testkit.ByFinger)
@@ -521,7 +538,7 @@ func TestEvidenceAcrossRenewals(t *testing.T) {
 		// An approval that was taken before the renewal, whose answer was lost, is answered as it was.
 		w.Clock.Move(time.Hour)
 		made = p.order()
-		until(w, p.phone, 60*day)
+		w.Clock.Move(day)
 		made = p.order()
 		taken := p.phone.Decision(made.Offer, transaction.Yes, testkit.ByFinger)
 		_, err = p.phone.Send(taken)
@@ -535,9 +552,9 @@ func TestEvidenceAcrossRenewals(t *testing.T) {
 
 // A node that has seen the old key does not go on believing it.
 func TestAnotherNodeLearnsOfARenewal(t *testing.T) {
-	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+	short(t, func(t *testing.T, w *testkit.World) {
 		p := newPayer(w, 1)
-		until(w, p.phone, 60*day)
+		w.Clock.Move(day)
 		made := p.order() // this node remembers whom it has asked, with her key
 		other := w.Another()
 		old := *p.phone
@@ -560,11 +577,10 @@ func TestRenewalRaces(t *testing.T) {
 	if os.Getenv("INKAN_TEST_LONG") != "" {
 		n = 1000
 	}
-	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+	short(t, func(t *testing.T, w *testkit.World) {
 		nodes := []*testkit.World{w, w.Another()}
-		id, p := near(w, 1)
+		id, p := enrolled(w, 1)
 		for round := range rounds(t, n) {
-			until(w, p, 90*day)
 			w.Clock.Move(time.Minute)
 			old := *p
 			a, b := p.Next(""), p.Next("")
@@ -593,11 +609,7 @@ func TestRenewalRaces(t *testing.T) {
 				if !stop {
 					return nil
 				}
-				row := tokenRow(w, p)
-				return on.Store.Housekeep(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-					_, err := tx.SetTokenState(ctx, db.SetTokenStateParams{ID: row.ID, State: string(token.Revoked), State_2: string(token.Active), EndedAt: store.Micros(w.Clock.Now())})
-					return err
-				})
+				return set(on, p, token.Revoked, token.Active)
 			})
 			for i, err := range errs {
 				if err != nil && problem.KindOf(err) == "" {
@@ -622,8 +634,7 @@ func TestRenewalRaces(t *testing.T) {
 				t.Fatalf("round %d: nobody has the keys in use: %v", round, errs)
 			}
 			if row.State == string(token.Revoked) { // her next one
-				w.Clock.Move(time.Hour)
-				id, p = near(w, 2+round)
+				id, p = enrolled(w, 2+round)
 				continue
 			}
 			want(t, "the keys in use", entered(w, id, p), "")

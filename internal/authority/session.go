@@ -465,7 +465,7 @@ func (d *deed) previousLogin(ctx context.Context, s *Session) error {
 // knowBrowser remembers a browser after a whole login, so that strangers who guess cannot keep its owner out. A browser that was never seen before is told to every address.
 func (d *deed) knowBrowser(ctx context.Context, customerID string, v Visit, known bool) (string, error) {
 	if known {
-		return "", d.TouchBrowser(ctx, db.TouchBrowserParams{Hash: hashCookie(v.Browser), LastAt: store.Micros(d.now)})
+		return "", errors.Join(d.TouchBrowser(ctx, db.TouchBrowserParams{Hash: hashCookie(v.Browser), LastAt: store.Micros(d.now)}), d.tellWanted(ctx, customerID, MailKnownLogin, nil))
 	}
 	value := base64.RawURLEncoding.EncodeToString(d.a.random(32))
 	id := d.a.newID(ident.Browser, d.now)

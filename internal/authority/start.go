@@ -177,6 +177,10 @@ type TokenStatus struct {
 	Now      time.Time
 	Contract signing.Contract
 	Move     *Move // that it waits for; nil elsewhere
+
+	Stopped     time.Time // since when the customer's service stands still; zero where it does not
+	Ended       time.Time // when this token was replaced or revoked; zero elsewhere
+	ObjectUntil time.Time // until when this token, which was replaced, can say that this was not her; zero elsewhere
 }
 
 // ReadToken tells a token that has proved itself what became of it (docs/protocol.md, Requests of a registered token).
@@ -191,5 +195,5 @@ func (a *Authority) ReadToken(ctx context.Context, p Proof) (TokenStatus, error)
 	}
 	t := store.Token(row)
 	m, err := a.moveOfToken(ctx, row, now)
-	return TokenStatus{State: t.ShownState(now), Expires: t.Expires, Now: now, Contract: a.contract(c), Move: m}, err
+	return TokenStatus{State: t.ShownState(now), Expires: t.Expires, Now: now, Contract: a.contract(c), Move: m, Stopped: store.Time(c.StoppedAt), Ended: store.Time(row.EndedAt), ObjectUntil: a.objectsUntil(row, now)}, err
 }

@@ -325,3 +325,28 @@ func (d *deed) unstopped(ctx context.Context, customerID string) error {
 	}
 	return err
 }
+
+// objectsUntil is until when a token that was replaced can say that this was not her; zero where it cannot.
+func (a *Authority) objectsUntil(row db.Token, now time.Time) time.Time {
+	until := store.Time(row.EndedAt).Add(a.Policy.ObjectionTime)
+	if row.State != string(token.Replaced) || !until.After(now) {
+		return time.Time{}
+	}
+	return until
+}
+
+// ObjectByToken stops the service because the phone that was left behind says: that was not me. Its key is good for this and nothing else, for as long as an old address is told too (B-07).
+func (a *Authority) ObjectByToken(ctx context.Context, p Proof) (Stop, error) {
+	row, now, err := a.prove(ctx, p)
+	if err != nil {
+		return Stop{}, err
+	}
+	if row.State != string(token.Replaced) {
+		return Stop{}, problem.New(problem.TokenNone)
+	}
+	if a.objectsUntil(row, now).IsZero() {
+		return Stop{}, a.writeRefusal(ctx, &deed{a: a, now: now, by: tokenActor(row, p), action: audit.ServiceStop, customer: row.Customer},
+			problem.New(problem.ObjectionLate, "until", store.Time(row.EndedAt).Add(a.Policy.ObjectionTime)))
+	}
+	return a.stopBy(ctx, tokenActor(row, p), row.Customer, map[string]string{"by": "old_token", "token": row.ID})
+}

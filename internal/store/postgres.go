@@ -192,6 +192,31 @@ func (a arrays) InsertEnvelopes(ctx context.Context, envelopes []db.InsertEnvelo
 	return err
 }
 
+func (a arrays) AddressesWanting(ctx context.Context, kind string, now int64, customers []string) (out []Destination, err error) {
+	return out, readAll(ctx, a.DBTX, func(r *sql.Rows) error {
+		var d Destination
+		err := r.Scan(&d.ID, &d.Customer)
+		out = append(out, d)
+		return err
+	}, `SELECT a.id, a.customer FROM address a WHERE a.customer = ANY($1) AND a.state <> 'retired'
+  AND NOT EXISTS (SELECT 1 FROM mail_choice m WHERE m.customer = a.customer AND m.kind = $2 AND NOT m.wanted AND m.since <= CAST($3 AS BIGINT))`, customers, kind, now)
+}
+
+func (a arrays) InsertOutboxes(ctx context.Context, messages []db.InsertOutboxParams) error {
+	columns, sealed, created, expires := make([][]string, 4), make([][]byte, len(messages)), make([]int64, len(messages)), make([]int64, len(messages))
+	for i, m := range messages {
+		for c, text := range []string{m.ID, m.Customer, m.Topic, m.Address} {
+			columns[c] = append(columns[c], text)
+		}
+		sealed[i], created[i], expires[i] = m.Sealed, m.CreatedAt, m.ExpiresAt
+	}
+	_, err := a.ExecContext(ctx, `INSERT INTO outbox (id, customer, topic, address, sealed, state, created_at, due_at, expires_at, lease_until, tries, ended_at, reason)
+SELECT m.id, m.customer, m.topic, m.address, m.sealed, 'waiting', m.at, m.at, m.until, 0, 0, 0, ''
+FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS TEXT[]), CAST($5 AS BYTEA[]), CAST($6 AS BIGINT[]), CAST($7 AS BIGINT[])) AS m(id, customer, topic, address, sealed, at, until)`,
+		columns[0], columns[1], columns[2], columns[3], sealed, created, expires)
+	return err
+}
+
 func (a arrays) ForgetThrottles(ctx context.Context, buckets []string) error {
 	_, err := a.ExecContext(ctx, `DELETE FROM throttle WHERE bucket = ANY($1)`, buckets)
 	return err

@@ -47,6 +47,8 @@ WHERE t.state IN ('active', 'suspended', 'locked', 'expired')`)
 		`(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`, ``)
 	wideProofs    = widen(`INSERT INTO proof (id, expires_at) VALUES `, `(?, ?)`, ` ON CONFLICT (id) DO NOTHING`)
 	wideEnvelopes = widen(`INSERT INTO txn_envelope (txn, kind, envelope) VALUES `, `(?, ?, ?)`, ``)
+	wideAddresses = widen(`WITH k(customer) AS (VALUES `, `(?)`, `) SELECT a.id, a.customer FROM k CROSS JOIN address a ON a.customer = k.customer WHERE a.state <> 'retired'
+  AND NOT EXISTS (SELECT 1 FROM mail_choice m WHERE m.customer = a.customer AND m.kind = ? AND NOT m.wanted AND m.since <= ?)`)
 	wideThrottles = widen(`WITH k(bucket) AS (VALUES `, `(?)`, `) SELECT t.bucket FROM k CROSS JOIN throttle t ON t.bucket = k.bucket`)
 )
 
@@ -159,6 +161,26 @@ func (c chunks) InsertEnvelopes(ctx context.Context, envelopes []db.InsertEnvelo
 			args = append(args, e.Txn, e.Kind, e.Envelope)
 		}
 		if _, err := c.DBTX.ExecContext(ctx, wideEnvelopes.text(len(some)), args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c chunks) AddressesWanting(ctx context.Context, kind string, now int64, customers []string) (out []Destination, err error) {
+	err = c.each(ctx, wideAddresses, customers, []any{kind, now}, func(r *sql.Rows) error {
+		var d Destination
+		err := r.Scan(&d.ID, &d.Customer)
+		out = append(out, d)
+		return err
+	})
+	return out, err
+}
+
+// InsertOutboxes takes a statement for each: the outbox has several indexes, and what is shared by a statement is little beside them.
+func (c chunks) InsertOutboxes(ctx context.Context, messages []db.InsertOutboxParams) error {
+	for _, m := range messages {
+		if err := c.InsertOutbox(ctx, m); err != nil {
 			return err
 		}
 	}

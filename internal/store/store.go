@@ -68,6 +68,10 @@ type Many interface {
 	ApproveTxns(ctx context.Context, now, until int64, approvals []Approval) (map[string]bool, error)
 	// InsertEnvelopes keeps signed envelopes.
 	InsertEnvelopes(ctx context.Context, envelopes []db.InsertEnvelopeParams) error
+	// AddressesWanting gives the addresses on file of these customers, but of those who want no mail of this kind at that moment.
+	AddressesWanting(ctx context.Context, kind string, now int64, customers []string) ([]Destination, error)
+	// InsertOutboxes puts messages into the outbox.
+	InsertOutboxes(ctx context.Context, messages []db.InsertOutboxParams) error
 	// ForgetThrottles forgets what was counted in these buckets.
 	ForgetThrottles(ctx context.Context, buckets []string) error
 
@@ -79,6 +83,9 @@ type Step struct {
 	Token           string
 	Step, Drift, At int64
 }
+
+// Destination is an address on file.
+type Destination struct{ ID, Customer string }
 
 // Approval is a decision that approves a transaction; Decision is the hash of its envelope, Key the thumbprint of the key that it was verified by.
 type Approval struct{ Txn, Token, Key, Verifier, Decision, Language string }
@@ -110,8 +117,8 @@ func (s *Store) Write(ctx context.Context, f func(ctx context.Context, tx *Tx) e
 }
 
 // housekept are the tables that Housekeep may change: counters, leases, deliveries and what merely follows the clock.
-var housekept = map[string]bool{"attempt": true, "throttle": true, "proof": true, "lease": true, "outbox": true, "fence": true, "session": true, "browser": true,
-	"oidc_request": true, "oidc_grant": true, "oidc_access": true, "idempotency": true, "ceremony": true, "errand": true, "objection": true, "staff_session": true}
+var housekept = map[string]bool{"attempt": true, "throttle": true, "proof": true, "lease": true, "calendar": true, "outbox": true, "fence": true, "session": true, "browser": true,
+	"oidc_request": true, "oidc_grant": true, "oidc_access": true, "idempotency": true, "ceremony": true, "errand": true, "objection": true, "staff_session": true, "notice": true}
 
 // Housekeep is a write that needs no audit entry and may change only counters, leases and deliveries.
 func (s *Store) Housekeep(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {

@@ -45,6 +45,11 @@
     });
   }
 
+  for (const button of all('[data-print]')) {
+    button.hidden = false;
+    button.addEventListener('click', () => print());
+  }
+
   // A second click while the first is on its way does nothing.
   for (const form of all('form')) {
     form.addEventListener('submit', (event) => {

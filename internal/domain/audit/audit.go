@@ -64,6 +64,9 @@ const (
 	ReissueOrder    Action = "reissue.order"
 	ReissueCancel   Action = "reissue.cancel"
 	ReissueExpire   Action = "reissue.expire"
+	ReleaseMake     Action = "release.make" // the security release request
+	ReleaseWithdraw Action = "release.withdraw"
+	ReleaseExpire   Action = "release.expire"
 	OTPVerify       Action = "otp.verify"
 	EnrolmentExpire Action = "enrolment.expire"
 	EnrolmentBurn   Action = "enrolment.burn"
@@ -128,7 +131,7 @@ const (
 )
 
 // Actions is every action, in the order in which they come up.
-var Actions = []Action{LoginPassword, LoginOTP, Logout, SessionEnd, PasswordChange, PasswordRehash, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest, AddressCorrect, AddressBounce, TokenRegister, TokenStart, TokenStop, TokenLock, TokenExpire, RenewalOrder, RenewalOpen, RenewalBurn, TokenRenew, TokenRemind, TokenReplace, MoveBegin, MoveCancel, MoveAsk, ReissueBegin, ReissueProve, ReissueOrder, ReissueCancel, ReissueExpire, OTPVerify, EnrolmentExpire, EnrolmentBurn, CustomerImport, ClientCreate, FenceRaise, AccessGrant, AccessRedeem, AccessEnd, KeyMake,
+var Actions = []Action{LoginPassword, LoginOTP, Logout, SessionEnd, PasswordChange, PasswordRehash, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest, AddressCorrect, AddressBounce, TokenRegister, TokenStart, TokenStop, TokenLock, TokenExpire, RenewalOrder, RenewalOpen, RenewalBurn, TokenRenew, TokenRemind, TokenReplace, MoveBegin, MoveCancel, MoveAsk, ReissueBegin, ReissueProve, ReissueOrder, ReissueCancel, ReissueExpire, ReleaseMake, ReleaseWithdraw, ReleaseExpire, OTPVerify, EnrolmentExpire, EnrolmentBurn, CustomerImport, ClientCreate, FenceRaise, AccessGrant, AccessRedeem, AccessEnd, KeyMake,
 	TransactionAuthAdd, TransactionCreate, TransactionDecide, TransactionOffline, TransactionCancel, TransactionConsume, TransactionExpire, TransactionLapse, TransactionAlarm, TransfersStop, TransfersResume, PushChange, TemplatesUse, IssuerKeyUse,
 	LoginPasskey, ErrandAsk, ErrandProve, ErrandCancel, PasskeyRegister, PasskeyRename, PasskeyRemove, PasskeyHold, VerifierSet, VerifierRemove, VerifierHold, PhoneBegin, PhoneProve, PhoneEvent, PhoneExpire, PhoneSet, ServiceStop, ServiceRestart, AddressChange, AddressRestore, FactorBlock, MailChoose,
 	StaffInvite, StaffRegister, StaffConfirm, StaffBurn, StaffLapse, StaffSuspend, StaffResume, StaffRemove, StaffLogin, StaffLogout, StaffSessionEnd}
@@ -157,14 +160,14 @@ type Entry struct {
 
 // may is the table of actors × actions: who may do what at all. What depends on the state of things is decided in the act itself.
 var may = map[ActorKind][]Action{
-	Stranger: {LoginPassword, LoginPasskey, TokenRegister, PhoneBegin, PhoneProve, ReissueBegin, ReissueProve, ReissueOrder, ReissueCancel, KeyShow, NumberResend, TokenStart, Logout, ServiceStop, StaffRegister, StaffLogin},
-	Customer: {LoginOTP, Logout, RenewalOrder, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest,
+	Stranger: {LoginPassword, LoginPasskey, TokenRegister, PhoneBegin, PhoneProve, ReissueBegin, ReissueProve, ReissueOrder, ReissueCancel, ReleaseMake, ReleaseWithdraw, KeyShow, NumberResend, TokenStart, Logout, ServiceStop, StaffRegister, StaffLogin},
+	Customer: {ReleaseMake, ReleaseWithdraw, LoginOTP, Logout, RenewalOrder, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest,
 		AddressCorrect, TokenStart, TokenStop, AccessGrant, AccessEnd, TransactionAuthAdd,
 		ErrandAsk, ErrandProve, ErrandCancel, PhoneBegin, PhoneProve, PasskeyRegister, PasskeyRename, PasskeyRemove, ServiceStop, AddressChange, MailChoose},
 	Token:    {RenewalOpen, TokenRenew, MoveBegin, MoveCancel, MoveAsk, TokenStart, TransactionDecide, PushChange, VerifierSet, VerifierRemove, ServiceStop},
 	Bank:     {OTPVerify, PhoneEvent, AccessRedeem, AccessEnd, TransactionCreate, TransactionOffline, TransactionCancel, TransactionConsume, ServiceStop},
 	Operator: {CustomerImport, PhoneSet, ClientCreate, FenceRaise, TransfersResume, ServiceRestart, StaffInvite, StaffConfirm, StaffSuspend, StaffResume, StaffRemove},
-	Clock:    {ReissueExpire, EnrolmentExpire, PhoneExpire, TokenExpire, TokenRemind, TransactionExpire, TransactionLapse, StaffLapse},
+	Clock:    {ReissueExpire, ReleaseExpire, EnrolmentExpire, PhoneExpire, TokenExpire, TokenRemind, TransactionExpire, TransactionLapse, StaffLapse},
 	Server:   {PasswordRehash, RenewalBurn, PhoneEvent, TokenReplace, MoveAsk, TokenLock, EnrolmentBurn, AddressBounce, KeyMake, TransactionCreate, TransactionCancel, TransactionConsume, TransactionAlarm, TransfersStop, TemplatesUse, IssuerKeyUse, PasskeyHold, VerifierHold, ServiceRestart, AddressRestore, FactorBlock, StaffBurn},
 	Staff:    {StaffLogout, StaffSessionEnd},
 }

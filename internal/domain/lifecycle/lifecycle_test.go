@@ -12,6 +12,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
 	"github.com/inkan-auth/inkan/internal/domain/lifecycle"
 	"github.com/inkan-auth/inkan/internal/domain/passkey"
+	"github.com/inkan-auth/inkan/internal/domain/phone"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
@@ -51,6 +52,10 @@ func TestLives(t *testing.T) {
 		t.Error(err)
 	}
 	golden(t, "transaction", transaction.Life.Matrix(transaction.States, transaction.Events))
+	if err := phone.Life.Check(phone.States, phone.Events, phone.Waiting, phone.Final); err != nil {
+		t.Error(err)
+	}
+	golden(t, "phone_check", phone.Life.Matrix(phone.States, phone.Events))
 	if err := staff.Life.Check(staff.States, staff.Events, staff.Invited, staff.Final); err != nil {
 		t.Error(err)
 	}

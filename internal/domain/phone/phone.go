@@ -148,9 +148,12 @@ func (n Number) called() bool {
 	return true
 }
 
-// Mobile says whether the number takes short messages.
+// Mobile says whether the number takes short messages. 060 is for mobile telephones since 2026; 0800 is not one of them, but free for whoever calls.
 func (n Number) Mobile() bool {
-	return len(n) == 11 && (strings.HasPrefix(string(n), "070") || strings.HasPrefix(string(n), "080") || strings.HasPrefix(string(n), "090"))
+	if len(n) != 11 || strings.HasPrefix(string(n), "0800") {
+		return false
+	}
+	return strings.HasPrefix(string(n), "060") || strings.HasPrefix(string(n), "070") || strings.HasPrefix(string(n), "080") || strings.HasPrefix(string(n), "090")
 }
 
 // Masked shows enough of a number to recognise one's own: the last four digits.

@@ -35,6 +35,8 @@ type Policy struct {
 	MoveLife time.Duration
 	// ReissueWindow is the time within which cash card, confirmation password and telephone are all proved; ReissueLife how long the ordered token then waits for its phone.
 	ReissueWindow, ReissueLife time.Duration
+	// ReleaseLife is how long the paper of a security release request can be handed in (M-13).
+	ReleaseLife time.Duration
 	// RegistrationTries and StartTries burn an enrolment.
 	RegistrationTries, StartTries int
 	// Downloads is how many registrations a customer has within DownloadWindow (M-13).
@@ -117,7 +119,7 @@ func Default() Policy {
 		TriesPerBlock: 5, OTPTriesToLock: 10, TriesForLife: 100,
 		BlockFirst: 15 * time.Minute, BlockLongest: 24 * time.Hour,
 		FailuresPerSource: 30, SourceWindow: 10 * time.Minute,
-		RegistrationKeyLife: 10 * time.Minute, EnrolmentLife: 24 * time.Hour, MoveLife: 30 * time.Minute, ReissueWindow: 15 * time.Minute, ReissueLife: time.Hour, RegistrationTries: 5, StartTries: 3,
+		RegistrationKeyLife: 10 * time.Minute, EnrolmentLife: 24 * time.Hour, MoveLife: 30 * time.Minute, ReissueWindow: 15 * time.Minute, ReissueLife: time.Hour, ReleaseLife: 90 * 24 * time.Hour, RegistrationTries: 5, StartTries: 3,
 		Downloads: 5, DownloadWindow: 365 * 24 * time.Hour, WaitAfterCancel: 30 * time.Minute, AddressDelay: 24 * time.Hour, MailInterval: time.Minute,
 		TokenLife:   3 * 365 * 24 * time.Hour,
 		RenewalFrom: 180 * 24 * time.Hour, RenewalGrace: 90 * 24 * time.Hour, RenewalTries: 3, NumberTries: 5,
@@ -154,6 +156,7 @@ func (p Policy) Check() error {
 		bound("move_life", p.MoveLife >= p.RegistrationKeyLife && p.MoveLife <= 24*time.Hour, "between registration_key_life and 24h"),
 		bound("reissue_window", p.ReissueWindow >= 5*time.Minute && p.ReissueWindow <= 15*time.Minute, "between 5m and 15m (R-060)"),
 		bound("reissue_life", p.ReissueLife >= p.RegistrationKeyLife && p.ReissueLife <= 24*time.Hour, "between registration_key_life and 24h"),
+		bound("release_life", p.ReleaseLife >= 24*time.Hour && p.ReleaseLife <= 366*24*time.Hour, "between a day and a year"),
 		bound("registration_tries", p.RegistrationTries > 0 && p.RegistrationTries <= 5, "between 1 and 5 (R-031)"),
 		bound("start_tries", p.StartTries > 0 && p.StartTries <= 3, "between 1 and 3"),
 		bound("downloads", p.Downloads > 0 && p.DownloadWindow > 0, "above 0, with a download_window"),

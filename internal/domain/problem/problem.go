@@ -93,6 +93,8 @@ const (
 	CardRefused    Kind = "card-refused"     // Wrong account, wrong PIN, blocked, no customer of ours: one kind for strangers.
 	ReissueOver    Kind = "reissue-over"     // Its time is over, or it has ended: begin again.
 	ServiceRunning Kind = "service-running"  // It is not stopped.
+	ReleaseRefused Kind = "release-refused"  // The form is not filled in; values: field.
+	ReleaseNone    Kind = "release-none"     // No request has this number.
 
 	PhoneNone        Kind = "phone-none"        // No number on file that can be called.
 	PhoneRecent      Kind = "phone-recent"      // The number was changed just now; values: until.
@@ -121,7 +123,7 @@ func Kinds() []Kind {
 		StartRefused, StartBurnt, AddressRefused, MailTooSoon, TransactionNone, TransactionPending, TransactionDecided, TransactionExpired, TransactionCancelled,
 		TransactionNotApproved, TransactionConsumed, TransactionLapsed, TransactionAuthOff, TransfersStopped, FieldsRefused, PermitMismatch, DecisionRefused,
 		OfflineWrong, OfflineBlocked, OfflineUnfit, IdempotencyConflict, PasskeyRefused, PasskeyResting, PasskeyHeld, PasskeysUsedUp, ApprovalNeeded, CodeRefused, CodeBurnt,
-		CardRefused, ReissueOver, ServiceRunning, PhoneNone, PhoneRecent, PhoneOff, PhoneLimit, PhoneBusy, PhoneRefused, PhoneOver,
+		CardRefused, ReissueOver, ServiceRunning, ReleaseRefused, ReleaseNone, PhoneNone, PhoneRecent, PhoneOff, PhoneLimit, PhoneBusy, PhoneRefused, PhoneOver,
 		ObjectionRefused, ObjectionLate, PasskeyCopyable, StaffLinkRefused, StaffUnconfirmed, StaffSuspended, StaffWordWrong, StaffWordBurnt, StaffSecondPerson}))
 }
 

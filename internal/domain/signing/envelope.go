@@ -25,6 +25,7 @@ const (
 	TypOffline      = "inkan-offline+jws"
 	TypPermit       = "inkan-permit+jws"
 	TypEvent        = "inkan-event+jws"
+	TypInbox        = "inkan-inbox+jws"
 
 	TypVerifier        = "inkan-verifier+jws"
 	TypVerifierRemoval = "inkan-verifier-removal+jws"

@@ -27,11 +27,13 @@ const (
 	ScopeEvidence  = "evidence:read"
 	ScopeCustomer  = "customer:read"
 	ScopeReports   = "report:read" // what customers did not ask for
-	ScopePhone     = "phone"       // tell what happens to calls
+	ScopeStop      = "service:stop"
+	ScopeAssurance = "assurance:read"
+	ScopePhone     = "phone" // tell what happens to calls
 )
 
 // Scopes is every scope.
-var Scopes = []string{ScopeVerifyOTP, ScopeCreate, ScopeConsume, ScopeEvidence, ScopeCustomer, ScopeReports, ScopePhone}
+var Scopes = []string{ScopeVerifyOTP, ScopeCreate, ScopeConsume, ScopeEvidence, ScopeCustomer, ScopeReports, ScopePhone, ScopeStop, ScopeAssurance}
 
 // Server is the audience of the bank's systems.
 type Server struct {
@@ -52,6 +54,8 @@ func (s *Server) Mount(m *http.ServeMux) {
 	m.Handle("GET /v1/reports", web.JSON(s.API, s.reports))
 	m.Handle("POST /v1/phone-events", web.JSON(s.API, s.phoneEvent))
 	m.Handle("GET /v1/customers/{ref}/transaction-authentication", web.JSON(s.API, s.transactionAuth))
+	m.Handle("POST /v1/customers/{ref}/stop", web.JSON(s.API, s.stopService))
+	m.Handle("GET /v1/customers/{ref}/assurance", web.JSON(s.API, s.assurance))
 }
 
 // caller is the system that calls, if it may do this. It proves itself by an assertion that its own key has signed, or by its secret.

@@ -40,6 +40,10 @@ var wire = map[string]struct {
 	"created": {"Transaction", false, reflect.TypeFor[created]()}, "display": {"Display", false, reflect.TypeFor[display]()}, "field": {"Field", false, reflect.TypeFor[field]()},
 	"empty": {"Empty", true, reflect.TypeFor[empty]()}, "offlineCode": {"OfflineCode", true, reflect.TypeFor[offlineCode]()}, "execution": {"Execution", true, reflect.TypeFor[execution]()},
 	"permitAnswer": {"Permit", false, reflect.TypeFor[permitAnswer]()}, "authAnswer": {"TransactionAuthentication", false, reflect.TypeFor[authAnswer]()}, "reportsAnswer": {"Reports", false, reflect.TypeFor[reportsAnswer]()},
+	"stopRequest": {"StopRequest", true, reflect.TypeFor[stopRequest]()}, "stopAnswer": {"StopAnswer", false, reflect.TypeFor[stopAnswer]()}, "assuranceAnswer": {"Assurance", false, reflect.TypeFor[assuranceAnswer]()},
+	"serviceState": {"ServiceState", false, reflect.TypeFor[serviceState]()}, "tokenState": {"TokenState", false, reflect.TypeFor[tokenState]()}, "passkeyCount": {"PasskeyCount", false, reflect.TypeFor[passkeyCount]()},
+	"lastLogin": {"LastLogin", false, reflect.TypeFor[lastLogin]()}, "coolingAnswer": {"CoolingOff", false, reflect.TypeFor[coolingAnswer]()}, "changeAnswer": {"Change", false, reflect.TypeFor[changeAnswer]()},
+	"phoneRequest": {"PhoneEvent", true, reflect.TypeFor[phoneRequest]()}, "phoneAnswer": {"PhoneReply", false, reflect.TypeFor[phoneAnswer]()},
 	"transaction.Evidence": {"Evidence", false, reflect.TypeFor[transaction.Evidence]()},
 }
 

@@ -13,8 +13,10 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/phone"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/reissue"
+	"github.com/inkan-auth/inkan/internal/domain/release"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
+	"github.com/inkan-auth/inkan/internal/server/web"
 )
 
 // gallery shows every page with made-up data, for designers, screenshots and tests. Nothing of any customer is read, and no form of it is taken.
@@ -48,7 +50,7 @@ var GalleryPages = []string{"login", "login-phone", "login-refused", "login-over
 	"transactions", "transactions-unread", "transactions-added", "transactions-always", "transactions-none", "transactions-locked", "transactions-stopped", "password", "password-confirm", "history", "history-empty", "logout", "logout-done", "sorry", "leave",
 	"security-passkeys", "passkeys", "passkeys-none", "passkeys-held", "addpasskey", "addpasskey-mail", "addpasskey-closed", "removepasskey", "removepasskey-password",
 	"errand", "errand-approved", "errand-stop", "errand-mail", "errand-wrong", "errand-proved", "errand-rejected", "errand-reported", "errand-expired", "errand-address", "emergency", "emergency-refused", "emergency-done", "halt", "notices", "notices-empty", "mailaddress", "mailaddress-leaving", "mailaddress-none", "security-cooling", "notme", "notme-refused", "notme-done", "login-passkey",
-	"applications", "reissue", "reissue-refused", "reissue-obstacle", "reissue-confirm", "reissue-choose", "reissue-sms", "reissue-keys", "reissue-callin", "reissue-proved", "reissue-key", "reissue-start", "reissue-done", "reissue-restarted", "reissue-over"}
+	"applications", "reissue", "reissue-refused", "reissue-obstacle", "reissue-confirm", "reissue-choose", "reissue-sms", "reissue-keys", "reissue-callin", "reissue-proved", "reissue-key", "reissue-start", "reissue-done", "reissue-restarted", "reissue-over", "release", "release-known", "sheet", "releasestate", "releasestate-granted"}
 
 // invent fills a page with a made-up customer's affairs.
 func (s *Server) invent(v *view, name string) bool {
@@ -75,6 +77,18 @@ func (s *Server) invent(v *view, name string) bool {
 	switch page {
 	case "applications":
 		v.Data = nil
+	case "release", "sheet", "releasestate":
+		made := authority.Release{Number: "7KQM-4T2X-9RWB-HD6P", State: release.Made, Items: []release.Item{release.TokenRevoke, release.Downloads}, Reason: release.LostPhone, Created: now.Add(-time.Hour), Changed: now.Add(-time.Hour),
+			Expires: now.Add(90 * 24 * time.Hour), Branch: "101", AccountType: "普通", AccountNumber: "1234567", Name: "山田 花子", Kana: "ヤマダ ハナコ"}
+		d := releaseData{Known: situation == "known", Account: "101 普通 ***4567", Items: release.Items, Reasons: release.Reasons, Chosen: map[string]bool{string(release.Downloads): situation == "known"}, AccountTypes: accountTypes(v)}
+		if page != "release" {
+			if situation != "" {
+				made.State, made.Changed, d.Ended = release.Granted, now, true
+			}
+			d.Made = &made
+			d.QR, _ = web.DrawQR(made.Number)
+		}
+		v.Data = d
 	case "reissue":
 		s.inventReissue(v, situation, now)
 	case "login":
@@ -154,7 +168,7 @@ func (s *Server) invent(v *view, name string) bool {
 		d.Key = authority.KeyView{Link: enrolment.Link(s.Bank.TokenOrigin, "enr_01k6t0000000000000000000", "AAECAwQFBgcICQoLDA0ODw", strings.Repeat("A", 43)), Typed: enrolment.AppendCheck("12345678901234"), Expires: now.Add(left)}
 		d.Groups = strings.Fields(enrolment.Group(d.Key.Typed))
 		var err error
-		if d.QR, err = drawQR(d.Key.Link); err != nil {
+		if d.QR, err = web.DrawQR(d.Key.Link); err != nil {
 			return false
 		}
 		v.Data = d
@@ -430,7 +444,7 @@ func (s *Server) inventReissue(v *view, situation string, now time.Time) {
 		d.Check.Dial = offer.Dial
 	case "key":
 		d.Key = authority.KeyView{Link: v.App() + "/r#1.enr_example.secret.root", Typed: "1234567890123452", Expires: now.Add(9 * time.Minute)}
-		d.QR, _ = drawQR(d.Key.Link)
+		d.QR, _ = web.DrawQR(d.Key.Link)
 		d.Groups = strings.Fields(enrolment.Group(d.Key.Typed))
 	case "restarted":
 		d.Step, d.Wish = reissueDone, reissue.Service

@@ -69,6 +69,8 @@ func returnTo(r *http.Request) string {
 		return p
 	case strings.HasPrefix(p, reissuePage):
 		return reissuePage
+	case strings.HasPrefix(p, releasePage):
+		return releasePage
 	case p == "/login/passkey":
 		return "/login"
 	case p == "/token/done", strings.HasPrefix(p, "/security"):

@@ -42,7 +42,7 @@ type reissueData struct {
 	Why          *web.Refusal // what stands in the way
 	UsedUp       bool         // it is the number of downloads: the form leads on
 	Key          authority.KeyView
-	QR           square
+	QR           web.Square
 	Groups       []string
 	Smartphone   bool
 }
@@ -155,7 +155,7 @@ func (s *Server) reissuePage(w http.ResponseWriter, r *http.Request) error {
 		if d.Key, err = s.Authority.ReissueKey(r.Context(), web.Visit(r), cookie, false); err != nil {
 			return err
 		}
-		if d.QR, err = drawQR(d.Key.Link); err != nil {
+		if d.QR, err = web.DrawQR(d.Key.Link); err != nil {
 			return err
 		}
 		d.Groups = strings.Fields(enrolment.Group(d.Key.Typed))

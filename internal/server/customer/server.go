@@ -38,7 +38,7 @@ func New(a *authority.Authority, t *web.Texts, bankURL string) (*Server, error) 
 	if err != nil {
 		return nil, err
 	}
-	static, err := web.NewAssets("/static/", files.Files, "kit/tokens.css", "kit/kit.css", "kit/mark.svg", "customer/pages.js", "customer/passkey.js")
+	static, err := web.NewAssets("/static/", files.Files, "kit/tokens.css", "kit/kit.css", "kit/mark.svg", "customer/pages.js", "customer/passkey.js", "customer/sheet.css")
 	return &Server{Authority: a, Bank: a.Bank, Text: t, BankURL: bankURL, pages: pages, static: static}, err
 }
 
@@ -116,6 +116,12 @@ func (s *Server) Mount(m *http.ServeMux) {
 	m.HandleFunc("POST /reissue/mail", s.back(s.resendReissueNumber))
 	m.HandleFunc("POST /reissue/start", s.back(s.startReissue))
 	m.HandleFunc("POST /reissue/cancel", s.back(s.cancelReissue))
+	m.HandleFunc("GET /release-request", s.showRelease)
+	m.HandleFunc("POST /release-request", s.makeRelease)
+	m.HandleFunc("POST /release-request/find", s.findRelease)
+	m.HandleFunc("GET /release-request/sheet", s.showSheet)
+	m.HandleFunc("GET /release-request/state", s.showReleaseState)
+	m.HandleFunc("POST /release-request/withdraw", s.withdrawRelease)
 	m.HandleFunc("GET /not-me", s.showObjection)
 	m.HandleFunc("POST /not-me", s.objection)
 	m.HandleFunc("GET /emergency-stop", s.showEmergency)
@@ -246,8 +252,10 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, err error) error {
 	case passkeysPage + "/name", passkeysPage + "/remove":
 		page = passkeysPage
 	}
-	if strings.HasPrefix(page, reissuePage) { // all of it is one page
-		page = reissuePage
+	for _, one := range []string{reissuePage, releasePage} { // all of each is one page
+		if strings.HasPrefix(page, one) {
+			page = one
+		}
 	}
 	if rest, ok := strings.CutPrefix(page, "/security/errand/"); ok { // the forms of an errand are on its one page
 		id, _, _ := strings.Cut(rest, "/")

@@ -14,7 +14,10 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/passkey"
 	"github.com/inkan-auth/inkan/internal/domain/password"
+	"github.com/inkan-auth/inkan/internal/domain/phone"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/reissue"
+	"github.com/inkan-auth/inkan/internal/domain/release"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/server/web"
 	files "github.com/inkan-auth/inkan/web"
@@ -131,6 +134,26 @@ func TestEveryTextUsed(t *testing.T) {
 	for _, s := range []token.State{token.Active, token.Locked, token.Suspended, token.Expired} {
 		add("token.state.", string(s))
 	}
+	add("account.", "ordinary", "current", "savings")
+	for _, w := range phone.Ways {
+		add("phone.way.", string(w), string(w)+".text")
+		add("phone.going.", string(w))
+	}
+	add("phone.state.", "waiting", "ringing", "answered", "proved")
+	add("phone.failed.", "expired", string(phone.Replaced), string(phone.Tries), string(phone.Unanswered), string(phone.HungUp), string(phone.Unreached), string(phone.Changed), string(phone.Unsent))
+	for _, w := range []reissue.Wish{reissue.Token, reissue.Service} {
+		add("reissue.", "lead."+string(w), "proved."+string(w), "order."+string(w), "done."+string(w), "done."+string(w)+".text")
+	}
+	for _, i := range release.Items {
+		add("release.item.", string(i))
+	}
+	for _, r := range release.Reasons {
+		add("release.reason.", string(r))
+	}
+	for _, s := range release.States {
+		add("releasestate.", string(s), string(s)+".text")
+	}
+	add("factor.", "phone", "card")
 	for _, key := range x.Keys("ja", "customer") {
 		if strings.HasPrefix(key, "act.") {
 			used[key] = true // held by TestEveryAct

@@ -44,7 +44,7 @@ type tokenData struct {
 	UsedUp     bool
 	Key        authority.KeyView
 	Groups     []string
-	QR         square
+	QR         web.Square
 	Digits     int
 	Tries      int
 	Wait       string // after a stop, until the next application
@@ -186,7 +186,7 @@ func (s *Server) keyPage(w http.ResponseWriter, r *http.Request, on authority.Se
 	if d.Key, err = s.Authority.RegistrationKey(r.Context(), on, renew); err != nil {
 		return err
 	}
-	if d.QR, err = drawQR(d.Key.Link); err != nil {
+	if d.QR, err = web.DrawQR(d.Key.Link); err != nil {
 		return err
 	}
 	d.Groups = strings.Fields(enrolment.Group(d.Key.Typed))

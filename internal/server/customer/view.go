@@ -107,6 +107,12 @@ func fieldOf(p *problem.Error) string {
 		return "objection"
 	case problem.PhoneRefused:
 		return "phone_code"
+	case problem.ReleaseNone:
+		return "number"
+	case problem.ReleaseRefused:
+		if f, ok := p.Values["field"].(string); ok && f == "items" {
+			return "items"
+		}
 	case problem.StopRefused:
 		return "secret"
 	case problem.AddressRefused:
@@ -131,6 +137,12 @@ func (v *view) T(key string, pairs ...any) string {
 	}
 	return v.s.Text.Say(v.Lang, "common", key, pairs...)
 }
+
+// JA gives a sentence in Japanese, for paper that a clerk reads.
+func (v *view) JA(key string) string { return v.s.Text.Say("ja", "customer", key) }
+
+// BankJA is the bank's name in Japanese, for the same paper.
+func (v *view) BankJA() string { return v.s.Bank.NameJA }
 
 // Title is the name of the page for the tab, with the bank's name; a refusal is said first, for whoever hears the page.
 func (v *view) Title() string {
@@ -165,7 +177,9 @@ func (v *view) Script() string {
 func (v *view) CoolingOff() string { return v.s.Text.Span(v.Lang, v.s.Authority.Policy.CoolingOff) }
 
 // ObjectionTime is how long an address that was replaced is still told of everything.
-func (v *view) ObjectionTime() string { return v.s.Text.Span(v.Lang, v.s.Authority.Policy.ObjectionTime) }
+func (v *view) ObjectionTime() string {
+	return v.s.Text.Span(v.Lang, v.s.Authority.Policy.ObjectionTime)
+}
 
 // MuteDelay is how long a mail still comes that was turned off.
 func (v *view) MuteDelay() string { return v.s.Text.Span(v.Lang, v.s.Authority.Policy.MuteDelay) }
@@ -318,6 +332,9 @@ var fields = map[string]field{
 	"branch":            {Type: "text", Autocomplete: "off", Mode: "numeric", Kind: "short", Max: 16},
 	"account_number":    {Type: "text", Autocomplete: "off", Mode: "numeric", Kind: "code", Max: 32},
 	"pin":               {Type: "password", Autocomplete: "off", Mode: "numeric", Kind: "short", Max: 16},
+	"holder":            {Type: "text", Autocomplete: "name", Max: 80},
+	"kana":              {Type: "text", Autocomplete: "off", Max: 80},
+	"number":            {Type: "text", Autocomplete: "off", Kind: "name", Max: 40},
 	"phone_code":        {Type: "text", Autocomplete: "one-time-code", Mode: "numeric", Kind: "code", Max: 32},
 	"mail":              {Type: "email", Autocomplete: "email", Kind: "name", Max: 254},
 }

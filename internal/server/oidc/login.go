@@ -27,9 +27,25 @@ type told struct {
 	AuthTime int64    `json:"auth_time"`
 	ACR      string   `json:"acr"`
 	AMR      []string `json:"amr"`
-	Began    int64    `json:"began"` // when the request began, in microseconds
+	Began    int64    `json:"began"`             // when the request began, in microseconds
+	Cooling  int64    `json:"cooling,omitempty"` // until when the client is asked to be careful; 0 where it is not
+	Changes  []change `json:"changes,omitempty"` // what was changed lately
 	actor    audit.Actor
 }
+
+// change is one change of an authenticator or address, as the client reads it.
+type change struct {
+	Change   string `json:"change"`
+	Since    int64  `json:"since"`
+	Until    int64  `json:"until"`
+	Approved bool   `json:"approved"`
+}
+
+// The claims that say what was changed at the customer's authenticators shortly before; neither is there where nothing was.
+const (
+	claimCooling = "inkan_cooling_off_until"
+	claimChanges = "inkan_changes"
+)
 
 const toldKey, actorKey = "told", "actor"
 
@@ -119,6 +135,16 @@ func (s *Server) grant(ctx context.Context, as *goidc.AuthnSession, t told, sess
 	}
 	t.Customer, t.Session, t.Name = session.Customer, session.Chain, c.Name
 	t.AuthTime, t.ACR, t.AMR, t.actor = session.AuthAt.Unix(), session.ACR(), slices.Clone(session.AMR), session.Actor()
+	cooling, err := s.Authority.CoolingOff(ctx, session)
+	if err != nil {
+		return err
+	}
+	if t.Cooling, t.Changes = 0, nil; len(cooling) > 0 {
+		t.Cooling = authority.CoolingUntil(cooling).Unix()
+	}
+	for _, x := range cooling {
+		t.Changes = append(t.Changes, change{string(x.Change), x.Since.Unix(), x.Until.Unix(), x.Approved})
+	}
 	as.Subject = c.Ref
 	as.GrantedScopes = as.Scopes
 	as.Store = writeTold(as.Store, t)
@@ -136,15 +162,25 @@ func (s *Server) idTokenClaims(_ context.Context, g *goidc.Grant) map[string]any
 	if slices.Contains(strings.Fields(g.Scopes), goidc.ScopeProfile.ID) {
 		claims[goidc.ClaimName] = t.Name
 	}
+	t.caution(claims)
 	return claims
+}
+
+// caution adds what was changed lately, where anything was.
+func (t told) caution(claims map[string]any) {
+	if len(t.Changes) > 0 {
+		claims[claimCooling], claims[claimChanges] = t.Cooling, t.Changes
+	}
 }
 
 func (s *Server) userInfoClaims(_ context.Context, g *goidc.Grant) map[string]any {
 	t, _ := readTold(g.Store)
+	claims := map[string]any{}
 	if slices.Contains(strings.Fields(g.Scopes), goidc.ScopeProfile.ID) {
-		return map[string]any{goidc.ClaimName: t.Name}
+		claims[goidc.ClaimName] = t.Name
 	}
-	return nil
+	t.caution(claims)
+	return claims
 }
 
 // logout ends the session at once when the client shows an ID token of the very customer who is logged in here. Otherwise the customer is asked,

@@ -98,7 +98,7 @@ func (s *Server) provider() (*provider.Provider, error) {
 		provider.WithOpenIDScopeRequired(),
 		provider.WithScopes(goidc.ScopeOpenID, goidc.ScopeProfile),
 		provider.WithACRs(authority.ACRPassword, authority.ACROneTimePassword, authority.ACRPasskey),
-		provider.WithClaims(goidc.ClaimSubject, goidc.ClaimAuthTime, goidc.ClaimACR, goidc.ClaimAMR, goidc.ClaimName),
+		provider.WithClaims(goidc.ClaimSubject, goidc.ClaimAuthTime, goidc.ClaimACR, goidc.ClaimAMR, goidc.ClaimName, claimCooling, claimChanges),
 		provider.WithIDTokenSignatureAlgs(goidc.ES256),
 		provider.WithIDTokenLifetime(seconds(s.Authority.Policy.SessionLife)),
 		provider.WithIDTokenClaims(s.idTokenClaims),

@@ -48,6 +48,9 @@ func (s *Server) Mount(m *http.ServeMux) error {
 	m.Handle("POST /v1/verifier/removal", web.JSON(s.API, s.removeVerifier))
 	m.Handle("PUT /v1/push", web.JSON(s.API, s.setPush))
 	m.Handle("DELETE /v1/push", web.JSON(s.API, s.endPush))
+	m.Handle("POST /v1/stop", web.JSON(s.API, s.stop))
+	m.Handle("POST /v1/token/objection", web.JSON(s.API, s.object))
+	m.Handle("GET /v1/notices", web.JSON(s.API, s.notices))
 	m.HandleFunc("GET /v1/events", s.events)
 	return s.mountApp(m)
 }
@@ -88,7 +91,10 @@ type tokenAnswer struct {
 	Now      string   `json:"now"`
 	Issuer   string   `json:"issuer"`
 	Contract contract `json:"contract"`
-	Move     *move    `json:"move,omitempty"` // that a registered phone waits for
+
+	Stopped     string `json:"stopped"`        // since when the customer's service stands still; empty where it does not
+	ObjectUntil string `json:"object_until"`   // until when this phone, which was left behind, can say that this was not her; empty elsewhere
+	Move        *move  `json:"move,omitempty"` // that a registered phone waits for
 }
 
 type contract struct {
@@ -105,7 +111,15 @@ func (s *Server) token(r *http.Request, _ web.Nothing) (tokenAnswer, error) {
 		waits = &m
 	}
 	return tokenAnswer{string(t.State), t.Expires.Format(time.RFC3339), t.Now.Format(time.RFC3339), s.Authority.Bank.TokenOrigin,
-		contract{t.Contract.BankJA, t.Contract.BankEN, t.Contract.Account}, waits}, err
+		contract{t.Contract.BankJA, t.Contract.BankEN, t.Contract.Account}, stampOr(t.Stopped), stampOr(t.ObjectUntil), waits}, err
+}
+
+// stampOr writes a time, or nothing where there is none.
+func stampOr(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
 }
 
 // mountApp serves the built app. An embedded file has no time, so each gets a strong ETag: a browser asks again each time and is told that nothing changed.

@@ -53,6 +53,8 @@ var statuses = map[problem.Kind]int{
 	problem.CardRefused:    http.StatusForbidden,
 	problem.ReissueOver:    http.StatusGone,
 	problem.ServiceRunning: http.StatusConflict,
+	problem.ReleaseRefused: http.StatusUnprocessableEntity,
+	problem.ReleaseNone:    http.StatusNotFound,
 
 	problem.EnrolmentOpen:       http.StatusConflict,
 	problem.EnrolmentNone:       http.StatusConflict,

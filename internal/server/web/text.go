@@ -202,7 +202,7 @@ func number(v any) (int, bool) {
 // topics are the notices that the authority may ask for.
 var topics = []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "token_renewed", "renewal_number", "token_reminder", "token_expired", "password_changed",
 	"transaction_auth_added", "transaction_reported", "transfers_resumed", "login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "passkey_held", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held",
-	"token_moved", "reissue_ordered", "token_reissued", "service_stopped", "service_restarted",
+	"token_moved", "reissue_ordered", "token_reissued", "release_made", "service_stopped", "service_restarted",
 	"address_changed", "factor_blocked", "token_ordered", "token_registered", "mail_on", "mail_off", "transaction_approved", "login_known_device"}
 
 // Compose gives the words of each notice: first in Japanese, then in English, as plain text. No notice leads to a page that asks for a
@@ -281,5 +281,7 @@ func (t *Texts) Notice(lang string, bank authority.Bank, topic string, values ma
 
 // Inbox gives a token app the words of each notice (docs/protocol.md, Inbox).
 func Inbox(t *Texts, bank authority.Bank) authority.Word {
-	return func(lang, topic string, values map[string]string) (title string, text [][]string) { return t.Notice(lang, bank, topic, values) }
+	return func(lang, topic string, values map[string]string) (title string, text [][]string) {
+		return t.Notice(lang, bank, topic, values)
+	}
 }

@@ -63,6 +63,11 @@ type Bundle struct {
 	Since    int64
 }
 
+type Calendar struct {
+	Name string
+	At   int64
+}
+
 type Ceremony struct {
 	Hash      []byte
 	Kind      string
@@ -353,6 +358,24 @@ type Reissue struct {
 	EndedAt   int64
 }
 
+type ReleaseRequest struct {
+	ID        string
+	Mac       []byte
+	Once      []byte
+	Customer  string
+	Sealed    []byte
+	Items     string
+	Reason    string
+	State     string
+	Device    string
+	Source    string
+	CreatedAt int64
+	ChangedAt int64
+	ExpiresAt int64
+	EndedAt   int64
+	Version   int64
+}
+
 type Reminder struct {
 	Token      string
 	Generation int64
@@ -480,7 +503,6 @@ type Token struct {
 	EndedAt       int64
 	Version       int64
 	Verifier      string
-	RemindAt      int64
 }
 
 type Txn struct {

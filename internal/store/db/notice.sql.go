@@ -281,11 +281,16 @@ func (q *Queries) PutAddress(ctx context.Context, arg PutAddressParams) (Address
 }
 
 const putAddressBack = `-- name: PutAddressBack :execrows
-UPDATE address SET state = 'usable', told_until = 0 WHERE id = $1 AND state = 'retired'
+UPDATE address SET state = 'usable', told_until = 0 WHERE id = $1 AND state = 'retired' AND told_until > $2
 `
 
-func (q *Queries) PutAddressBack(ctx context.Context, id string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, putAddressBack, id)
+type PutAddressBackParams struct {
+	ID        string
+	ToldUntil int64
+}
+
+func (q *Queries) PutAddressBack(ctx context.Context, arg PutAddressBackParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, putAddressBack, arg.ID, arg.ToldUntil)
 	if err != nil {
 		return 0, err
 	}

@@ -27,6 +27,17 @@ func (q *Queries) BurnRenewal(ctx context.Context, arg BurnRenewalParams) (int64
 	return result.RowsAffected()
 }
 
+const calendarAt = `-- name: CalendarAt :one
+SELECT at FROM calendar WHERE name = $1
+`
+
+func (q *Queries) CalendarAt(ctx context.Context, name string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, calendarAt, name)
+	var at int64
+	err := row.Scan(&at)
+	return at, err
+}
+
 const confirmRenewal = `-- name: ConfirmRenewal :execrows
 UPDATE renewal SET state = 'confirmed', receipt = $3, ended_at = $4 WHERE token = $1 AND id = $2 AND state = 'open'
 `
@@ -432,21 +443,6 @@ func (q *Queries) RenewalsSince(ctx context.Context, arg RenewalsSinceParams) (i
 	return count, err
 }
 
-const setRemindAt = `-- name: SetRemindAt :exec
-UPDATE token SET remind_at = $2 WHERE id = $1 AND generation = $3
-`
-
-type SetRemindAtParams struct {
-	ID         string
-	RemindAt   int64
-	Generation int64
-}
-
-func (q *Queries) SetRemindAt(ctx context.Context, arg SetRemindAtParams) error {
-	_, err := q.db.ExecContext(ctx, setRemindAt, arg.ID, arg.RemindAt, arg.Generation)
-	return err
-}
-
 const supersedeRenewal = `-- name: SupersedeRenewal :execrows
 UPDATE renewal SET state = 'superseded', ended_at = $2 WHERE token = $1 AND state = 'open'
 `
@@ -466,7 +462,7 @@ func (q *Queries) SupersedeRenewal(ctx context.Context, arg SupersedeRenewalPara
 
 const switchToken = `-- name: SwitchToken :execrows
 UPDATE token SET state = 'active', generation = $2, platform = $3, signing_key = $4, key_thumbprint = $5, certificate = $6, otp_key = $7, ocra_key = $8, digits = $9, step_seconds = $10,
-    last_step = $11, drift = $12, expires_at = $13, remind_at = 0, version = version + 1
+    last_step = $11, drift = $12, expires_at = $13, version = version + 1
 WHERE token.id = $1 AND token.generation = CAST($2 AS BIGINT) - 1 AND token.state IN ('active', 'expired')
   AND token.expires_at > CAST($14 AS BIGINT)
   AND CAST($15 AS BIGINT) > (SELECT f.not_before FROM fence f WHERE f.id = 1)
@@ -521,11 +517,18 @@ func (q *Queries) SwitchToken(ctx context.Context, arg SwitchTokenParams) (int64
 }
 
 const tokensToRemind = `-- name: TokensToRemind :many
-SELECT id, customer, enrolment, state, generation, platform, signing_key, key_thumbprint, certificate, otp_key, ocra_key, digits, step_seconds, last_step, drift, registered_at, started_at, expires_at, ended_at, version, verifier, remind_at FROM token WHERE state = 'active' AND remind_at <= $1 ORDER BY remind_at LIMIT 500
+SELECT id, customer, enrolment, state, generation, platform, signing_key, key_thumbprint, certificate, otp_key, ocra_key, digits, step_seconds, last_step, drift, registered_at, started_at, expires_at, ended_at, version, verifier FROM token WHERE state = 'active' AND expires_at > $1 AND expires_at <= $2
+  AND NOT EXISTS (SELECT 1 FROM reminder r WHERE r.token = token.id AND r.generation = token.generation AND r.days = $3) ORDER BY expires_at LIMIT 500
 `
 
-func (q *Queries) TokensToRemind(ctx context.Context, remindAt int64) ([]Token, error) {
-	rows, err := q.db.QueryContext(ctx, tokensToRemind, remindAt)
+type TokensToRemindParams struct {
+	ExpiresAt   int64
+	ExpiresAt_2 int64
+	Days        int64
+}
+
+func (q *Queries) TokensToRemind(ctx context.Context, arg TokensToRemindParams) ([]Token, error) {
+	rows, err := q.db.QueryContext(ctx, tokensToRemind, arg.ExpiresAt, arg.ExpiresAt_2, arg.Days)
 	if err != nil {
 		return nil, err
 	}
@@ -555,7 +558,6 @@ func (q *Queries) TokensToRemind(ctx context.Context, remindAt int64) ([]Token, 
 			&i.EndedAt,
 			&i.Version,
 			&i.Verifier,
-			&i.RemindAt,
 		); err != nil {
 			return nil, err
 		}
@@ -568,4 +570,18 @@ func (q *Queries) TokensToRemind(ctx context.Context, remindAt int64) ([]Token, 
 		return nil, err
 	}
 	return items, nil
+}
+
+const turnCalendar = `-- name: TurnCalendar :exec
+INSERT INTO calendar (name, at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE calendar.at < excluded.at
+`
+
+type TurnCalendarParams struct {
+	Name string
+	At   int64
+}
+
+func (q *Queries) TurnCalendar(ctx context.Context, arg TurnCalendarParams) error {
+	_, err := q.db.ExecContext(ctx, turnCalendar, arg.Name, arg.At)
+	return err
 }

@@ -38,7 +38,7 @@ func (q *Queries) AcceptStep(ctx context.Context, arg AcceptStepParams) (int64, 
 }
 
 const currentToken = `-- name: CurrentToken :one
-SELECT id, customer, enrolment, state, generation, platform, signing_key, key_thumbprint, certificate, otp_key, ocra_key, digits, step_seconds, last_step, drift, registered_at, started_at, expires_at, ended_at, version, verifier, remind_at FROM token WHERE customer = $1 AND state IN ('active', 'suspended', 'locked', 'expired') ORDER BY started_at DESC LIMIT 1
+SELECT id, customer, enrolment, state, generation, platform, signing_key, key_thumbprint, certificate, otp_key, ocra_key, digits, step_seconds, last_step, drift, registered_at, started_at, expires_at, ended_at, version, verifier FROM token WHERE customer = $1 AND state IN ('active', 'suspended', 'locked', 'expired') ORDER BY started_at DESC LIMIT 1
 `
 
 func (q *Queries) CurrentToken(ctx context.Context, customer string) (Token, error) {
@@ -66,7 +66,6 @@ func (q *Queries) CurrentToken(ctx context.Context, customer string) (Token, err
 		&i.EndedAt,
 		&i.Version,
 		&i.Verifier,
-		&i.RemindAt,
 	)
 	return i, err
 }
@@ -88,7 +87,7 @@ func (q *Queries) DownloadsSince(ctx context.Context, arg DownloadsSinceParams) 
 }
 
 const expiredTokens = `-- name: ExpiredTokens :many
-SELECT id, customer, enrolment, state, generation, platform, signing_key, key_thumbprint, certificate, otp_key, ocra_key, digits, step_seconds, last_step, drift, registered_at, started_at, expires_at, ended_at, version, verifier, remind_at FROM token WHERE state = 'active' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
+SELECT id, customer, enrolment, state, generation, platform, signing_key, key_thumbprint, certificate, otp_key, ocra_key, digits, step_seconds, last_step, drift, registered_at, started_at, expires_at, ended_at, version, verifier FROM token WHERE state = 'active' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
 `
 
 type ExpiredTokensParams struct {
@@ -127,7 +126,6 @@ func (q *Queries) ExpiredTokens(ctx context.Context, arg ExpiredTokensParams) ([
 			&i.EndedAt,
 			&i.Version,
 			&i.Verifier,
-			&i.RemindAt,
 		); err != nil {
 			return nil, err
 		}
@@ -188,7 +186,7 @@ func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) error 
 }
 
 const liveToken = `-- name: LiveToken :one
-SELECT id, customer, enrolment, state, generation, platform, signing_key, key_thumbprint, certificate, otp_key, ocra_key, digits, step_seconds, last_step, drift, registered_at, started_at, expires_at, ended_at, version, verifier, remind_at FROM token WHERE customer = $1 AND state IN ('active', 'suspended', 'locked')
+SELECT id, customer, enrolment, state, generation, platform, signing_key, key_thumbprint, certificate, otp_key, ocra_key, digits, step_seconds, last_step, drift, registered_at, started_at, expires_at, ended_at, version, verifier FROM token WHERE customer = $1 AND state IN ('active', 'suspended', 'locked')
 `
 
 func (q *Queries) LiveToken(ctx context.Context, customer string) (Token, error) {
@@ -216,7 +214,6 @@ func (q *Queries) LiveToken(ctx context.Context, customer string) (Token, error)
 		&i.EndedAt,
 		&i.Version,
 		&i.Verifier,
-		&i.RemindAt,
 	)
 	return i, err
 }
@@ -337,7 +334,7 @@ func (q *Queries) StartToken(ctx context.Context, arg StartTokenParams) (int64, 
 }
 
 const tokenByID = `-- name: TokenByID :one
-SELECT id, customer, enrolment, state, generation, platform, signing_key, key_thumbprint, certificate, otp_key, ocra_key, digits, step_seconds, last_step, drift, registered_at, started_at, expires_at, ended_at, version, verifier, remind_at FROM token WHERE id = $1
+SELECT id, customer, enrolment, state, generation, platform, signing_key, key_thumbprint, certificate, otp_key, ocra_key, digits, step_seconds, last_step, drift, registered_at, started_at, expires_at, ended_at, version, verifier FROM token WHERE id = $1
 `
 
 func (q *Queries) TokenByID(ctx context.Context, id string) (Token, error) {
@@ -365,7 +362,6 @@ func (q *Queries) TokenByID(ctx context.Context, id string) (Token, error) {
 		&i.EndedAt,
 		&i.Version,
 		&i.Verifier,
-		&i.RemindAt,
 	)
 	return i, err
 }

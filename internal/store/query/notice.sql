@@ -34,7 +34,7 @@ UPDATE address SET state = 'retired', told_until = $2 WHERE id = $1 AND state <>
 UPDATE address SET state = 'retired', told_until = 0 WHERE id = $1;
 
 -- name: PutAddressBack :execrows
-UPDATE address SET state = 'usable', told_until = 0 WHERE id = $1 AND state = 'retired';
+UPDATE address SET state = 'usable', told_until = 0 WHERE id = $1 AND state = 'retired' AND told_until > $2;
 
 -- name: AddressAfter :one
 SELECT * FROM address WHERE customer = $1 AND replaces = $2 AND id <> $2 ORDER BY since DESC LIMIT 1;

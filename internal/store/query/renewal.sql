@@ -33,7 +33,7 @@ SELECT k.id, k.generation, k.signing_key, k.key_thumbprint, k.certificate, CAST(
 -- The one statement in which the next keys take the place of the ones in use. A lock, a suspension or an end stays what it is. After its date a token is renewed only where its customer has
 -- shown both passwords and the mailed number, and not after the time of grace.
 UPDATE token SET state = 'active', generation = $2, platform = $3, signing_key = $4, key_thumbprint = $5, certificate = $6, otp_key = $7, ocra_key = $8, digits = $9, step_seconds = $10,
-    last_step = $11, drift = $12, expires_at = $13, remind_at = 0, version = version + 1
+    last_step = $11, drift = $12, expires_at = $13, version = version + 1
 WHERE token.id = $1 AND token.generation = CAST($2 AS BIGINT) - 1 AND token.state IN ('active', 'expired')
   AND token.expires_at > CAST(sqlc.arg(least) AS BIGINT)
   AND CAST(sqlc.arg(step_at) AS BIGINT) > (SELECT f.not_before FROM fence f WHERE f.id = 1)
@@ -57,10 +57,14 @@ UPDATE renewal_number SET tries = tries + 1, tried = $2 WHERE token = $1 AND sta
 UPDATE renewal_number SET state = $2 WHERE token = $1 AND state = 'open';
 
 -- name: TokensToRemind :many
-SELECT * FROM token WHERE state = 'active' AND remind_at <= $1 ORDER BY remind_at LIMIT 500;
+SELECT * FROM token WHERE state = 'active' AND expires_at > $1 AND expires_at <= $2
+  AND NOT EXISTS (SELECT 1 FROM reminder r WHERE r.token = token.id AND r.generation = token.generation AND r.days = $3) ORDER BY expires_at LIMIT 500;
 
--- name: SetRemindAt :exec
-UPDATE token SET remind_at = $2 WHERE id = $1 AND generation = $3;
+-- name: CalendarAt :one
+SELECT at FROM calendar WHERE name = $1;
+
+-- name: TurnCalendar :exec
+INSERT INTO calendar (name, at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE calendar.at < excluded.at;
 
 -- name: InsertReminder :execrows
 INSERT INTO reminder (token, generation, days, at) VALUES ($1, $2, $3, $4) ON CONFLICT (token, generation, days) DO NOTHING;

@@ -62,6 +62,8 @@ CREATE TABLE reminder (
     PRIMARY KEY (token, generation, days)
 );
 
--- When the calendar looks at a token next; 0 where it has not yet.
-ALTER TABLE token ADD COLUMN remind_at BIGINT NOT NULL DEFAULT 0;
-CREATE INDEX token_remind ON token (remind_at) WHERE state = 'active';
+-- Up to which moment the calendar has been looked through.
+CREATE TABLE calendar (
+    name TEXT PRIMARY KEY,
+    at BIGINT NOT NULL
+);

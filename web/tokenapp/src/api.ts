@@ -2,6 +2,8 @@
 
 import { proof } from './protocol/dpop.ts';
 import type { Answer } from './protocol/registration.ts';
+import type { ReceiptAnswer } from './protocol/renewal.ts';
+import type { Standing } from './standing.svelte.ts';
 import type { Contract, TokenState } from './store.ts';
 
 const TIMEOUT = 10_000;
@@ -48,14 +50,27 @@ export async function call(path: string, init: RequestInit = {}): Promise<Respon
 
 /** Sends a registration envelope. Sending the same one again gives the same answer. */
 export async function register(envelope: string): Promise<Answer> {
-  const response = await call('/v1/registrations', {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ registration: envelope }),
-  });
+  return answered('/v1/registrations', { registration: envelope });
+}
+
+async function answered(path: string, request: Record<string, string>): Promise<Answer> {
+  const response = await call(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(request) });
   const body = (await response.json()) as Partial<Answer>;
   if (typeof body.answer !== 'string' || typeof body.issuer_key !== 'string') throw new Error('not an answer');
   return { answer: body.answer, issuer_key: body.issuer_key };
+}
+
+/** Sends R1 of a renewal. Sending the same one again gives the same answer. */
+export function renew(envelope: string): Promise<Answer> {
+  return answered('/v1/renewals', { renewal: envelope });
+}
+
+/** Sends R2. Whoever has confirmed gets the same receipt again. */
+export async function confirmRenewal(confirmation: string): Promise<ReceiptAnswer> {
+  const response = await call('/v1/renewals/confirmation', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ confirmation }) });
+  const body = (await response.json()) as Partial<ReceiptAnswer>;
+  if (typeof body.receipt !== 'string' || typeof body.issuer_key !== 'string') throw new Error('not a receipt');
+  return { receipt: body.receipt, issuer_key: body.issuer_key };
 }
 
 /** The server's clock in milliseconds, with the length of the round trip. */
@@ -72,14 +87,20 @@ export async function time(): Promise<{ server: number; received: number; roundT
 
 const STATES: readonly string[] = ['keyed', 'active', 'suspended', 'locked', 'replaced', 'revoked', 'expired'];
 
+/** A move that a registered phone waits for: the digits that both phones show, and what the old one has answered so far. */
+export type Waits = { check: string; asked: string };
+
 /** What became of a token. */
-export async function token(contract: Contract, now: number): Promise<{ state: TokenState; expires: number }> {
+export async function token(contract: Contract, now: number): Promise<{ state: TokenState; expires: number; move: Waits | undefined; standing: Standing }> {
   const url = contract.issuer + '/v1/token';
   const response = await call('/v1/token', { headers: { DPoP: await proof(contract.signingKey, contract.token, 'GET', url, now) } });
-  const body = (await response.json()) as { state?: unknown; expires?: unknown };
+  const body = (await response.json()) as { state?: unknown; expires?: unknown; stopped?: unknown; object_until?: unknown; move?: Partial<Record<keyof Waits, unknown>> };
   const expires = typeof body.expires === 'string' ? Date.parse(body.expires) : NaN;
+  const objectUntil = typeof body.object_until === 'string' ? Date.parse(body.object_until) : NaN;
   return {
     state: typeof body.state === 'string' && STATES.includes(body.state) ? (body.state as TokenState) : 'unknown',
     expires: Number.isNaN(expires) ? contract.expires : expires,
+    move: typeof body.move?.check === 'string' ? { check: body.move.check, asked: typeof body.move.asked === 'string' ? body.move.asked : '' } : undefined,
+    standing: { stopped: typeof body.stopped === 'string' && body.stopped !== '', objectUntil: Number.isNaN(objectUntil) ? 0 : objectUntil },
   };
 }

@@ -87,3 +87,35 @@ export type Subscription = { endpoint: string; p256dh: string; auth: string };
 export async function push(contract: Contract, now: number, subscription: Subscription | undefined): Promise<void> {
   await request(contract, now, subscription ? 'PUT' : 'DELETE', '/v1/push', subscription);
 }
+
+/** Stops the customer's service; a phone that was left behind says that this was not her. Doing it twice is no error. */
+export async function stop(contract: Contract, now: number, left: boolean): Promise<void> {
+  await request(contract, now, 'POST', left ? '/v1/token/objection' : '/v1/stop', {});
+}
+
+/** The inbox as it travels, with the proof that it must be the answer to. */
+export async function notices(contract: Contract, now: number): Promise<{ inbox: string; issuerKey: string; proof: string }> {
+  const path = '/v1/notices';
+  const made = await proof(contract.signingKey, contract.token, 'GET', contract.issuer + path, now);
+  const body = (await (await call(path, { headers: { DPoP: made } })).json()) as Record<string, unknown>;
+  return { inbox: text(body['inbox']), issuerKey: text(body['issuer_key']), proof: made };
+}
+
+/** A move to a new phone, as this phone shows it. */
+export type Move = { state: string; expires: number; size: number; path: string };
+
+/** Begins a move, or shows the one that is under way. */
+export async function beginMove(contract: Contract, now: number): Promise<Move> {
+  const body = (await (await request(contract, now, 'POST', '/v1/moves', {})).json()) as Record<string, unknown>;
+  const qr = (typeof body['qr'] === 'object' && body['qr'] !== null ? body['qr'] : {}) as Record<string, unknown>;
+  return { state: text(body['state']), expires: Date.parse(text(body['expires'])), size: typeof qr['size'] === 'number' ? qr['size'] : 0, path: text(qr['path']) };
+}
+
+export async function cancelMove(contract: Contract, now: number): Promise<void> {
+  await request(contract, now, 'POST', '/v1/moves/cancel', {});
+}
+
+/** The first code of the new phone. Sent again after a lost answer it changes nothing. */
+export async function finishMove(contract: Contract, now: number, code: string): Promise<void> {
+  await request(contract, now, 'POST', '/v1/moves/finish', { code });
+}

@@ -119,6 +119,14 @@ export async function settle(entry: Entry, state: State): Promise<void> {
   await tx.done;
 }
 
+/** Takes back a decision that the server has not taken and never will: what it was about can be answered again. */
+export async function withdraw(entry: Entry): Promise<void> {
+  const tx = (await database()).transaction('entries', 'readwrite');
+  const there = await tx.store.get([entry.token, entry.id]);
+  if (there?.decision === entry.decision) await tx.store.delete([entry.token, entry.id]);
+  await tx.done;
+}
+
 /** An ended transaction as the server lists it. */
 export type Ended = Pick<Entry, 'id' | 'offer' | 'state' | 'at' | 'language'>;
 

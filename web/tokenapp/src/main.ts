@@ -6,6 +6,7 @@ import { clock } from './clock.svelte.ts';
 import { installation } from './install.svelte.ts';
 import { fromFragment } from './protocol/key.ts';
 import { registration } from './registration.svelte.ts';
+import { renewal } from './renewal.svelte.ts';
 import { replace, route } from './route.svelte.ts';
 import { learnToSpeak } from './text.svelte.ts';
 import { wallet } from './wallet.svelte.ts';
@@ -25,6 +26,8 @@ async function start(): Promise<void> {
   mount(App, { target: document.getElementById('app')! });
   installation.start();
   await Promise.all([wallet.load(), clock.start()]);
+  wallet.onrenewed = () => renewal.resume();
+  renewal.resume();
   if (await registration.resume()) replace('register');
   else if (route.screen === 'codes') void wallet.refresh();
 }

@@ -1,10 +1,11 @@
 // Which screen is shown. The fragment says it, so that the phone's back button works and a reload stays where it was.
 
 const SCREENS = ['codes', 'register', 'register/scan', 'register/type', 'phone', 'help', 'transactions', 'transactions/scan', 'transactions/next'] as const;
-export type Screen = (typeof SCREENS)[number] | `transaction/txn_${string}`;
+export type Screen = (typeof SCREENS)[number] | `transaction/txn_${string}` | `move/tok_${string}` | `notices/tok_${string}`;
 
 function current(): Screen {
   const name = location.hash.slice(1);
+  if (/^(move|notices)\/tok_[0-9a-hjkmnp-tv-z]{26}$/.test(name)) return name as Screen;
   if (/^transaction\/txn_[0-9a-hjkmnp-tv-z]{26}$/.test(name)) return name as Screen;
   return SCREENS.find((screen) => screen === name) ?? 'codes';
 }

@@ -26,6 +26,23 @@ export type Contract = {
   generation: string;
   registered: number;
   state: TokenState;
+  /** The keys that are to take the place of these, from before they are asked for until the server's receipt. */
+  next?: Next;
+};
+
+/** A renewal under way. It is stored before the first byte leaves. */
+export type Next = {
+  renewal: string;
+  generation: string;
+  /** R1: the bytes that are sent until they are answered. */
+  envelope: string;
+  /** Thumbprint of the next signing key. */
+  device: string;
+  signing: CryptoKeyPair;
+  /** Until the answer is there. */
+  agreement?: CryptoKeyPair;
+  /** What the answer gave, checked. */
+  answered?: { answer: string; otpKey: CryptoKey; ocraKey: CryptoKey; certificate: string; notBefore: number; expires: number };
 };
 
 /** A registration that was sent, or is about to be. It is stored before the first byte leaves. */
@@ -153,11 +170,50 @@ export function rename(token: string, name: string): Promise<void> {
   return change(token, (contract) => { contract.name = name; });
 }
 
-export function setState(token: string, state: TokenState, expires: number): Promise<void> {
+/** Takes over what the server said of a token, unless its keys have been renewed since it was asked. */
+export function setState(token: string, state: TokenState, expires: number, generation?: string): Promise<void> {
   return change(token, (contract) => {
+    if (generation !== undefined && contract.generation !== generation) return;
     contract.state = state;
     contract.expires = expires;
   });
+}
+
+/** Stores a renewal before it is sent. If another window was faster, its keys stay and this one has never been. It gives the one that counts. */
+export async function beginRenewal(token: string, next: Next): Promise<Next | undefined> {
+  let kept: Next | undefined;
+  await change(token, (contract) => { kept = contract.next ??= next; });
+  return kept;
+}
+
+/** Keeps the answer of a renewal with the keys derived from it; the agreement key goes. */
+export function answerRenewal(token: string, renewal: string, answered: NonNullable<Next['answered']>): Promise<void> {
+  return change(token, ({ next }) => {
+    if (next?.renewal !== renewal || next.answered) return;
+    next.answered = answered;
+    delete next.agreement;
+  });
+}
+
+/** Forgets a renewal that the server has definitely refused, but only this very one. The keys in use are not touched. */
+export function dropRenewal(token: string, renewal: string): Promise<void> {
+  return change(token, (contract) => { if (contract.next?.renewal === renewal) delete contract.next; });
+}
+
+/** Puts the next keys in the place of those before, in one write. Only the receipt allows that. */
+export function finishRenewal(token: string, renewal: string): Promise<void> {
+  return change(token, (contract) => {
+    const { next } = contract;
+    if (next?.renewal !== renewal || !next.answered) return;
+    const { otpKey, ocraKey, certificate, notBefore, expires } = next.answered;
+    Object.assign(contract, { signingKey: next.signing.privateKey, otpKey, ocraKey, certificate, notBefore, expires, generation: next.generation, state: 'active' } satisfies Partial<Contract>);
+    delete contract.next;
+  });
+}
+
+/** One contract as it is stored now. */
+export async function contract(token: string): Promise<Contract | undefined> {
+  return (await database()).get('contracts', token);
 }
 
 /** Writes the customer's order. A contract that another window added meanwhile keeps its place at the end. */

@@ -5,5 +5,7 @@ export { default as Waiting } from './parts/Waiting.svelte';
 export { default as Notifications } from './parts/Notifications.svelte';
 export { default as Verifiers } from './parts/Verifiers.svelte';
 export { default as Approval } from './screens/Approval.svelte';
+export { default as Inbox } from './screens/Inbox.svelte';
+export { default as Move } from './screens/Move.svelte';
 export { default as History } from './screens/History.svelte';
 export { default as Scan } from './screens/Scan.svelte';

@@ -375,6 +375,16 @@ class Transactions {
     } catch (error) {
       if (!(error instanceof Problem)) return false;
       if (error.kind === 'proof-refused') void clock.measure();
+      if (error.kind === 'key-renewed') {
+        // It was signed with keys that have been renewed since. Where this phone has the new ones, the customer is asked again; where it waits for their receipt, so does this answer.
+        wallet.onrenewed?.();
+        const now = await store.contract(contract.token);
+        if (now?.generation !== contract.generation) void wallet.load(); // another window has renewed them
+        if (now?.next || now?.generation !== contract.generation) return false;
+        await ledger.withdraw(entry);
+        void this.refresh();
+        return true;
+      }
       const state = REFUSALS[error.kind];
       if (state === undefined) return false;
       if (state === 'token' && entry.offline && clock.now < entry.at + OFFLINE_KEPT) return false;

@@ -3,6 +3,8 @@
 import { token as askToken, Problem } from './api.ts';
 import { clock } from './clock.svelte.ts';
 import { desk } from './desk.svelte.ts';
+import { moving } from './moving.svelte.ts';
+import { standings } from './standing.svelte.ts';
 import * as store from './store.ts';
 import type { Contract } from './store.ts';
 
@@ -10,6 +12,8 @@ class Wallet {
   contracts = $state.raw<Contract[]>([]);
   /** `broken`: the database cannot be opened. `lost`: there were contracts once and the database is empty. */
   state = $state<'loading' | 'ready' | 'lost' | 'broken'>('loading');
+  /** Who carries on with renewals; it leans on this one. */
+  onrenewed: (() => void) | undefined;
   #askAfter = 0;
   #channel = typeof BroadcastChannel === 'function' ? new BroadcastChannel('inkan-wallet') : undefined;
 
@@ -80,13 +84,18 @@ class Wallet {
     for (const contract of this.contracts) {
       if (only !== undefined && contract.token !== only) continue;
       try {
-        const { state, expires } = await askToken(contract, clock.now);
+        const answer = await askToken(contract, clock.now);
+        const { expires } = answer;
+        standings.take(contract.token, answer.standing);
+        const state = (await moving.take(contract, answer.move)) ? 'active' : answer.state;
         if (state === 'unknown' || (state === contract.state && expires === contract.expires)) continue;
-        await store.setState(contract.token, state, expires);
+        await store.setState(contract.token, state, expires, contract.generation);
         await this.changed();
       } catch (error) {
         // No network: the others would fail the same way, each after ten seconds.
         if (!(error instanceof Problem)) return;
+        // The server has renewed the keys already, and its receipt was lost: it is asked for again.
+        if (error.kind === 'key-renewed') this.onrenewed?.();
       }
     }
   }

@@ -8,6 +8,7 @@ import keys from '../../../testdata/vectors/keys.json';
 import members from '../../../testdata/vectors/members.json';
 import mod97 from '../../../testdata/vectors/mod97.json';
 import registration from '../../../testdata/vectors/registration.json';
+import renewals from '../../../testdata/vectors/renewal.json';
 import totp from '../../../testdata/vectors/totp.json';
 import { fromBase64url, sha256, toBase64url, utf8, type Bytes } from '../src/protocol/bytes.ts';
 import { read, write } from '../src/protocol/canonical.ts';
@@ -18,6 +19,7 @@ import { fromSecret, transcript } from '../src/protocol/keys.ts';
 import { checked } from '../src/protocol/mod97.ts';
 import { password, rawKey, stepAt } from '../src/protocol/otp.ts';
 import { checkAnswer, deriveKeys, makeRequest } from '../src/protocol/registration.ts';
+import { answerHash, checkReceipt, checkRenewalAnswer, deriveRenewedKeys, makeConfirmation, makeRenewal } from '../src/protocol/renewal.ts';
 import { readTemplates } from '../src/protocol/templates.ts';
 
 const unhex = (hex: string): Bytes => new Uint8Array((hex.match(/../g) ?? []).map((pair) => parseInt(pair, 16)));
@@ -132,4 +134,40 @@ test.each(members.filter(({ typ }) => typ in readers))('members: $note', async (
   const read = readers[typ]!(envelope);
   if (valid) await read;
   else await expect(read).rejects.toThrow();
+});
+
+test.each(renewals)('renewal: $note', async (vector) => {
+  const { issuer: origin, token } = JSON.parse(vector.renewal_payload) as { issuer: string; token: string };
+  async function pair(algorithm: string, jwk: PublicJwk, privateHex: string, usages: KeyUsage[], publicUsages: KeyUsage[]): Promise<CryptoKeyPair> {
+    const named = { name: algorithm, namedCurve: 'P-256' };
+    return {
+      privateKey: await crypto.subtle.importKey('jwk', { ...jwk, d: toBase64url(unhex(privateHex)) }, named, false, usages),
+      publicKey: await crypto.subtle.importKey('jwk', { ...jwk }, named, true, publicUsages),
+    };
+  }
+  const device = await pair('ECDSA', vector.device_signing_key, vector.device_signing_private_hex, ['sign'], ['verify']);
+  const next = await pair('ECDSA', vector.next_signing_key, vector.next_signing_private_hex, ['sign'], ['verify']);
+  const agreement = await pair('ECDH', vector.next_agreement_key, vector.next_agreement_private_hex, ['deriveKey'], []);
+
+  // A signature is another one each time; what it is over is not.
+  const parts = { issuer: origin, token, generation: '2', renewal: vector.id, number: vector.number, platform: 'iPhone / Safari' };
+  const ours = await verifyWithKid(await makeRenewal(parts, device.privateKey, next, agreement), 'inkan-renewal+jws', publicJwk(vector.device_signing_key), token) as Record<string, string>;
+  const theirs = JSON.parse(vector.renewal_payload) as Record<string, string>;
+  expect({ ...ours, key: '' }).toEqual({ ...theirs, key: '' });
+  expect(await verify(ours['key']!, 'inkan-renewal-key+jws', publicJwk(vector.next_signing_key))).toBe(vector.key_payload);
+  expect(await verify(vector.renewal, 'inkan-renewal+jws', publicJwk(vector.device_signing_key))).toBe(vector.renewal_payload);
+
+  const expected = {
+    issuer: origin, token, certificate: vector.certificate, generation: '2', renewal: vector.renewal, device: vector.next_thumbprint, roots: [vector.root_thumbprint],
+  };
+  const said = await checkRenewalAnswer({ answer: vector.answer, issuer_key: vector.issuer_key }, expected);
+  const made = await deriveRenewedKeys(agreement.privateKey, said, vector.renewal, vector.answer, origin);
+  await sameKey(made.otp, vector.otp_key_hex);
+  await sameKey(made.ocra, vector.ocra_key_hex);
+  expect(await password(made.otp, stepAt(vector.time * 1000) - 1)).toBe(vector.code);
+
+  const confirmation = await makeConfirmation(token, vector.id, await answerHash(vector.answer), vector.code, next.privateKey);
+  expect(await verify(confirmation, 'inkan-renewal-confirmation+jws', publicJwk(vector.next_signing_key))).toBe(vector.confirmation_payload);
+  await checkReceipt({ receipt: vector.receipt, issuer_key: vector.issuer_key }, expected, vector.id);
+  await expect(checkReceipt({ receipt: vector.receipt, issuer_key: vector.issuer_key }, { ...expected, generation: '3' }, vector.id)).rejects.toThrow();
 });

@@ -3,15 +3,19 @@
 import { fromBase64url } from './bytes.ts';
 import { checked } from './mod97.ts';
 
-/** A registration key. The typed form has neither enrolment nor root, since nobody would type them. */
+/**
+ * A registration key. The typed form has neither enrolment nor root, since nobody would type them. From another phone that the token
+ * moves away from it brings the number too.
+ */
 export type RegistrationKey =
-  | { form: 'qr'; enrolment: string; key: string; root: string }
+  | { form: 'qr'; enrolment: string; key: string; root: string; number?: string }
   | { form: 'typed'; enrolment: ''; key: string; root: '' };
 
 /** Why a key was not taken; each has its own sentence on the screen. */
 export type KeyFault = 'other-service' | 'not-a-key';
 
 const FRAGMENT = /^1\.(enr_[0-9a-hjkmnp-tv-z]{26})\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/;
+const MOVE = /^2\.(.+)\.([0-9]{8})$/;
 
 /** Full-width digits become ASCII; spaces and hyphens of any kind, also the long-vowel mark typed for one, go away. */
 export function tidy(typed: string): string {
@@ -20,6 +24,11 @@ export function tidy(typed: string): string {
 
 /** Reads the part of the link behind the `#`. */
 export function fromFragment(fragment: string): RegistrationKey | undefined {
+  const move = MOVE.exec(fragment.replace(/^#/, ''));
+  if (move) {
+    const key = fromFragment(`1.${move[1]}`);
+    return key?.form === 'qr' ? { ...key, number: move[2]! } : undefined;
+  }
   const parts = FRAGMENT.exec(fragment.replace(/^#/, ''));
   if (!parts) return undefined;
   const [, enrolment, key, root] = parts;

@@ -8,10 +8,13 @@ const ECDH = { name: 'ECDH', namedCurve: 'P-256' } as const;
 /** The two keys of a registered token. Both stay inside the browser's key store. */
 export type TokenKeys = { otp: CryptoKey; ocra: CryptoKey };
 
+/** What keys are agreed in: a registration, or the renewal of a token. Each has labels of its own. */
+export type Course = 'registration' | 'renewal';
+
 /** Binds the keys to everything both sides said: whoever stands between them makes two different transcripts. */
-export async function transcript(registration: string, answer: string): Promise<Bytes> {
+export async function transcript(registration: string, answer: string, course: Course = 'registration'): Promise<Bytes> {
   return sha256(concat(
-    utf8('inkan/registration/v1'),
+    utf8(`inkan/${course}/v1`),
     new Uint8Array(1),
     await sha256(utf8(registration)),
     await sha256(utf8(answer)),
@@ -22,15 +25,16 @@ export async function transcript(registration: string, answer: string): Promise<
  * Derives the keys. ECDH feeds HKDF and HKDF feeds HMAC inside WebCrypto, key by key, so that neither the shared
  * secret nor the result ever is a string of bytes that a script could read or a log could keep.
  */
-export async function derive(own: CryptoKey, other: PublicJwk, salt: Bytes, issuer: string, token: string): Promise<TokenKeys> {
+export async function derive(own: CryptoKey, other: PublicJwk, salt: Bytes, issuer: string, token: string, course: Course = 'registration'): Promise<TokenKeys> {
   const peer = await crypto.subtle.importKey('jwk', { ...other }, ECDH, true, []);
-  return fromSecret(await crypto.subtle.deriveKey({ name: 'ECDH', public: peer }, own, 'HKDF', false, ['deriveKey']), salt, issuer, token);
+  return fromSecret(await crypto.subtle.deriveKey({ name: 'ECDH', public: peer }, own, 'HKDF', false, ['deriveKey']), salt, issuer, token, course);
 }
 
 /** The second half: both keys from the shared secret, each for one purpose, one issuer and one token. */
-export async function fromSecret(secret: CryptoKey, salt: Bytes, issuer: string, token: string): Promise<TokenKeys> {
+export async function fromSecret(secret: CryptoKey, salt: Bytes, issuer: string, token: string, course: Course = 'registration'): Promise<TokenKeys> {
+  const renewed = course === 'renewal' ? 'renewed-' : '';
   const hmac = (purpose: string): Promise<CryptoKey> => crypto.subtle.deriveKey(
-    { name: 'HKDF', hash: 'SHA-256', salt, info: utf8(`inkan/${purpose}/v1|${issuer}|${token}`) },
+    { name: 'HKDF', hash: 'SHA-256', salt, info: utf8(`inkan/${renewed}${purpose}/v1|${issuer}|${token}`) },
     secret,
     { name: 'HMAC', hash: 'SHA-256', length: 256 },
     false,

@@ -52,13 +52,14 @@ export type Registered = {
   notBefore: number;
   expires: number;
   generation: string;
+  customer: string;
 };
 
 /** The issuer stands behind another root than the one this phone knows: somebody may stand between. */
 export class WrongRoot extends Error {}
 
 /** Checks the whole answer: root, issuer key, request, certificate. It throws where anything does not fit. */
-export async function checkAnswer(answer: Answer, expected: Expectation): Promise<Registered> {
+export async function checkAnswer(answer: Answer, expected: Expectation, typ = 'inkan-registration-answer+jws'): Promise<Registered> {
   const rooted = await verifyWithJwk(answer.issuer_key, 'inkan-issuer-key+jws');
   const root = await thumbprint(rooted.key);
   if (expected.roots.some((pinned) => pinned !== root)) throw new WrongRoot('the issuer root is not the known one');
@@ -67,7 +68,7 @@ export async function checkAnswer(answer: Answer, expected: Expectation): Promis
   const kid = await thumbprint(key);
 
   const said = exact(
-    await verifyWithKid(answer.answer, 'inkan-registration-answer+jws', key, kid),
+    await verifyWithKid(answer.answer, typ, key, kid),
     'v', 'issuer', 'request', 'token', 'agreement_key{}', 'otp{}', 'now', 'contract{}', 'certificate',
   );
   if (said.request !== toBase64url(await sha256(utf8(expected.registration)))) throw new Error('the answer belongs to another request');
@@ -104,6 +105,7 @@ export async function checkAnswer(answer: Answer, expected: Expectation): Promis
     notBefore: time(certified.not_before),
     expires: time(certified.expires),
     generation: certified.generation,
+    customer: certified.customer,
   };
 }
 

@@ -1,4 +1,4 @@
-package customer
+package web
 
 import (
 	"fmt"
@@ -7,19 +7,19 @@ import (
 	"rsc.io/qr"
 )
 
-// square is a QR code as one path of an SVG picture, in modules, with the quiet zone around it.
-type square struct {
+// Square is a QR code as one path of an SVG picture, in modules, with the quiet zone around it.
+type Square struct {
 	Size int
 	Path string
 }
 
 const quietZone = 4
 
-// drawQR draws a text as a QR code. Runs of dark modules are drawn at once, which keeps the picture small.
-func drawQR(text string) (square, error) {
+// DrawQR draws a text as a QR code. Runs of dark modules are drawn at once, which keeps the picture small.
+func DrawQR(text string) (Square, error) {
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {
-		return square{}, err
+		return Square{}, err
 	}
 	var b strings.Builder
 	for y := range code.Size {
@@ -34,5 +34,5 @@ func drawQR(text string) (square, error) {
 			}
 		}
 	}
-	return square{code.Size + 2*quietZone, b.String()}, nil
+	return Square{code.Size + 2*quietZone, b.String()}, nil
 }
