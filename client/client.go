@@ -112,6 +112,7 @@ func (c *Client) Consume(ctx context.Context, id string, what Execution) (Permit
 	if err != nil {
 		return Permit{}, err
 	}
+	p.CoolingOff = coolingIn(p.JWS)
 	return p, nil
 }
 
@@ -128,6 +129,27 @@ func (c *Client) Evidence(ctx context.Context, id string) ([]byte, error) {
 func (c *Client) TransactionAuthentication(ctx context.Context, ref string) (Authentication, error) {
 	var a Authentication
 	err := c.do(ctx, call{method: http.MethodGet, path: "/v1/customers/" + segment(ref) + "/transaction-authentication"}, &a)
+	return a, err
+}
+
+// StopService stops the service of a customer at once, on every node: nobody logs in as her, no code of hers is taken, and what waited is cancelled. Stopping twice is once. She starts it again
+// herself, by the checks of a re-issue.
+func (c *Client) StopService(ctx context.Context, ref string, reason StopReason) (Stop, error) {
+	var s Stop
+	err := c.do(ctx, call{method: http.MethodPost, path: "/v1/customers/" + segment(ref) + "/stop", key: rand.Text(), body: map[string]StopReason{"reason": reason}}, &s)
+	if err == nil && s.Since.IsZero() {
+		err = &Unavailable{Status: http.StatusOK, Err: errors.New("the answer is not of a stop")}
+	}
+	return s, err
+}
+
+// Assurance says how a customer's authenticators stand and what was changed at them lately. Ask for each order, and take no new payee and no large amount while [CoolingOff.Until] lies ahead.
+func (c *Client) Assurance(ctx context.Context, ref string) (Assurance, error) {
+	var a Assurance
+	err := c.do(ctx, call{method: http.MethodGet, path: "/v1/customers/" + segment(ref) + "/assurance"}, &a)
+	if err == nil && a.Service.State == "" {
+		err = &Unavailable{Status: http.StatusOK, Err: errors.New("the answer is not about a customer")}
+	}
 	return a, err
 }
 

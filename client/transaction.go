@@ -92,6 +92,7 @@ func (m *moment) UnmarshalJSON(b []byte) error {
 type Permit struct {
 	JWS         string      `json:"permit"`
 	Transaction Transaction `json:"transaction"`
+	CoolingOff  CoolingOff  `json:"-"` // What the permit says of changes at her authenticators shortly before; read from JWS.
 }
 
 // Authentication says how a customer's transactions are to be confirmed.

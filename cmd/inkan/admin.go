@@ -51,6 +51,7 @@ var adminCommands = []adminCommand{
 	{"templates", "FILE.json ROOT.pem", "sign the templates that transactions are shown by", adminTemplates},
 	{"issuer-key", "ROOT.pem", "let the root vouch for the issuer key for ten more years", adminIssuerKey},
 	{"resume", "CUSTOMER-REF", "after a report: let a customer's transfers go on", adminResume},
+	{"phone", "CUSTOMER-REF NUMBER", "put another telephone number on file, or the same one whose SIM was changed: it proves nothing for three days", adminPhone},
 	{"restart", "CUSTOMER-REF", "after \"that was not me\": let a customer log in again", adminRestart},
 	{"staff", "invite|list|confirm|…", "who works at the console: `inkan admin staff` alone says more", adminStaff},
 	{"fence", "", "after restoring a copy: kill every code, key, session and link issued before now", adminFence},
@@ -263,6 +264,17 @@ func adminResume(ctx context.Context, c adminCall) error {
 		return nil
 	}
 	return c.with(ctx, func(a *authority.Authority) error { return a.ResumeTransfers(ctx, c.args[0]) })
+}
+
+func adminPhone(ctx context.Context, c adminCall) error {
+	if len(c.args) != 2 {
+		return errors.New("give the bank's reference of the customer and the number, or \"\" to take it off the file: inkan admin phone -do 0101-1-1000001 090-1234-5678")
+	}
+	fmt.Fprintf(c.out, "Put another telephone number on file for %s. It proves nothing until the time of policy.phone_on_file is over.\n", c.args[0])
+	if !c.do {
+		return nil
+	}
+	return c.with(ctx, func(a *authority.Authority) error { return a.SetPhone(ctx, c.args[0], c.args[1]) })
 }
 
 func adminRestart(ctx context.Context, c adminCall) error {

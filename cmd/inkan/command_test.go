@@ -150,6 +150,9 @@ func TestUnsafeSettingsAreRefusedByName(t *testing.T) {
 	policyOf := func(line string) func(string) string {
 		return func(c string) string { return c + "[policy]\n" + line + "\n" }
 	}
+	also := func(lines string) func(string) string {
+		return func(c string) string { return c + lines + "\n" }
+	}
 	swap := func(old, new string) func(string) string {
 		return func(c string) string {
 			if !strings.Contains(c, old) {
@@ -204,6 +207,21 @@ func TestUnsafeSettingsAreRefusedByName(t *testing.T) {
 		"no time between changes": {policyOf(`address_delay = "-1h"`), "address_delay"},
 		"no time after a stop":    {policyOf(`wait_after_cancel = "-1h"`), "wait_after_cancel"},
 		"no time between mails":   {policyOf(`mail_interval = "-1h"`), "mail_interval"},
+		"four telephone codes":    {policyOf("phone_tries = 4"), "phone_tries"},
+		"many calls":              {policyOf("phone_sends_per_hour = 4"), "phone_sends"},
+		"a number of yesterday":   {policyOf(`phone_on_file = "24h"`), "phone_on_file"},
+		"a carrier in the clear":  {also("[telephone]\nurl = \"http://carrier.example\"\nkey = \"x\"\ncalls = true"), "telephone.url must be an https address"},
+		"a carrier unknown":       {also("[telephone]\nurl = \"https://carrier.example\"\ncalls = true"), "telephone.key"},
+		"a carrier for nothing":   {also("[telephone]\nurl = \"https://carrier.example\"\nkey = \"x\""), "neither telephone.calls nor telephone.messages"},
+		"calls by nobody":         {also("[telephone]\ncalls = true"), "telephone.calls and telephone.messages need a gateway"},
+		"a number for nobody":     {also("[telephone]\ndial = \"0120-111-222\""), "telephone.dial needs somebody"},
+		"a number in words":       {also("[telephone]\ndial = \"call us\""), "telephone.dial is not"},
+		"anybody's word":          {also("[telephone]\ndial = \"0120-111-222\"\n[telephone.sip]\nlisten = \":5060\""), "telephone.sip.trusted"},
+		"everybody's word":        {also("[telephone]\ndial = \"0120-111-222\"\n[telephone.sip]\nlisten = \":5060\"\ntrusted = [\"0.0.0.0/0\"]"), "telephone.sip.trusted"},
+		"a core in the clear":     {also("[core]\nurl = \"http://core.bank.example\"\nkey = \"x\""), "core.url must be an https address"},
+		"a core without address":  {also("[core]\nkey = \"x\""), "core.url is missing"},
+		"half a certificate":      {also("[core]\nurl = \"https://core.bank.example\"\ncertificate = \"x\""), "core.certificate and core.certificate_key"},
+		"answers to nothing":      {also("[core]\nurl = \"https://core.bank.example\"\ncertificate = \"x\"\ncertificate_key = \"x\"\nanswers = \"x\""), "core.answers needs core.key"},
 	} {
 		p := s.write("bad.toml", bad.change(string(good)), 0o600)
 		for _, args := range [][]string{{"serve", "-config", p}, {"admin", "fence", "-config", p, "-do"}} {

@@ -138,6 +138,8 @@ type configPolicy struct {
 	AddressDelay        *time.Duration `toml:"address_delay"`
 	MailInterval        *time.Duration `toml:"mail_interval"`
 	TokenLife           *time.Duration `toml:"token_life"`
+	RenewalFrom         *time.Duration `toml:"renewal_from"`
+	RenewalGrace        *time.Duration `toml:"renewal_grace"`
 	SessionIdle         *time.Duration `toml:"session_idle"`
 	SessionLife         *time.Duration `toml:"session_life"`
 	PasswordFloor       *int           `toml:"password_floor"`
@@ -194,6 +196,8 @@ func (c configPolicy) policy() policy.Policy {
 	set(&p.AddressDelay, c.AddressDelay)
 	set(&p.MailInterval, c.MailInterval)
 	set(&p.TokenLife, c.TokenLife)
+	set(&p.RenewalFrom, c.RenewalFrom)
+	set(&p.RenewalGrace, c.RenewalGrace)
 	set(&p.SessionIdle, c.SessionIdle)
 	set(&p.SessionLife, c.SessionLife)
 	set(&p.PasswordFloor, c.PasswordFloor)

@@ -201,7 +201,7 @@ func demoClient(ctx context.Context, a *authority.Authority, bankURL string, key
 	if err != nil {
 		return err
 	}
-	if _, err := a.CreateAPIClient(ctx, "reference-bank", []string{api.ScopeCreate, api.ScopeConsume, api.ScopeEvidence, api.ScopeCustomer}, &public, ""); err != nil {
+	if _, err := a.CreateAPIClient(ctx, "reference-bank", []string{api.ScopeCreate, api.ScopeConsume, api.ScopeEvidence, api.ScopeCustomer, api.ScopeAssurance}, &public, ""); err != nil {
 		return err
 	}
 	_, err = a.CreateOIDCClient(ctx, authority.OIDCClient{ID: "reference-bank", Name: "Inkan Bank", Method: authority.PrivateKeyJWT, JWKS: string(set),

@@ -22,6 +22,8 @@ type jsonDoor struct{ member, rest string }
 // jsonDoors are the bodies of all routes that take one.
 var jsonDoors = map[string]jsonDoor{
 	"/v1/registrations":             {"registration", ""},
+	"/v1/renewals":                  {"renewal", ""},
+	"/v1/renewals/confirmation":     {"confirmation", ""},
 	"/login":                        {"form", `,"response":"x"`},
 	"/login/options":                {"form", ""},
 	"/register":                     {"form", `,"code":"x","response":"x"`},
@@ -32,6 +34,9 @@ var jsonDoors = map[string]jsonDoor{
 	"/v1/verifier":                  {"verifier", `,"created":"x","assertion":""`},
 	"/v1/verifier/removal":          {"removal", `,"assertion":""`},
 	"/v1/otp/verifications":         {"code", `,"customer":"x"`},
+	"/v1/moves":                     {"none", ""},
+	"/v1/moves/cancel":              {"none", ""},
+	"/v1/moves/finish":              {"code", ""},
 	"/v1/phone-events":              {"id", `,"at":"2026-11-22T01:02:30Z","event":"incoming","call":"x","from":"","digits":""`},
 	"/v1/transactions":              {"template", `,"customer":"x","currency":"JPY","fields":{}`},
 	"/v1/transactions/{id}/cancel":  {"none", ""},
@@ -139,7 +144,11 @@ func (s *standing) rightRequests(p *asker, id, offer string) map[string]ask {
 	p.phone.Finger = testkit.NewAuthenticator()
 	word, created := p.phone.Verifier(p.phone.Finger)
 	removal := p.phone.Removal()
+	next := p.phone.Next("")
+	next.Said = p.phone.Answer
 	return map[string]ask{
+		"POST /v1/renewals":                                  jsonTo(tokenHost, "/v1/renewals", wire(map[string]string{"renewal": next.Request})),
+		"POST /v1/renewals/confirmation":                     jsonTo(tokenHost, "/v1/renewals/confirmation", wire(map[string]string{"confirmation": next.Confirmation("123456")})),
 		"POST /v1/decisions":                                 fromToken(p.phone, "POST", "/v1/decisions", decisionOf(p.phone.Decision(offer, transaction.Yes))),
 		"PUT /v1/push":                                       fromToken(p.phone, "PUT", "/v1/push", subscription()),
 		"DELETE /v1/push":                                    fromToken(p.phone, "DELETE", "/v1/push", ""),
@@ -155,6 +164,10 @@ func (s *standing) rightRequests(p *asker, id, offer string) map[string]ask {
 		"GET /v1/transactions/{id}":                          s.toAPI("/v1/transactions/"+id, nil),
 		"GET /v1/transactions/{id}/evidence":                 s.toAPI("/v1/transactions/"+id+"/evidence", nil),
 		"GET /v1/customers/{ref}/transaction-authentication": s.toAPI("/v1/customers/"+p.ref+"/transaction-authentication", nil),
+		"GET /v1/customers/{ref}/release-requests":           s.toAPI("/v1/customers/"+p.ref+"/release-requests", nil),
+		"POST /v1/moves":                                     fromToken(p.phone, "POST", "/v1/moves", "{}"),
+		"POST /v1/moves/cancel":                              fromToken(p.phone, "POST", "/v1/moves/cancel", "{}"),
+		"POST /v1/moves/finish":                              fromToken(p.phone, "POST", "/v1/moves/finish", `{"code":"123456"}`),
 		"GET /v1/reports":                                    s.toAPI("/v1/reports", nil),
 		"POST /v1/phone-events":                              s.toAPI("/v1/phone-events", map[string]string{"id": rand.Text(), "at": s.Clock.Now().UTC().Format(time.RFC3339), "event": "incoming", "call": "x", "from": "", "digits": ""}),
 		"GET /v1/transactions":                               fromToken(p.phone, "GET", "/v1/transactions", ""),
@@ -174,8 +187,10 @@ func TestEveryDoorOfATransferOpens(t *testing.T) {
 		want int
 		says string
 	}{
+		{"POST /v1/renewals", 409, "renewal-early"}, {"POST /v1/renewals/confirmation", 401, "proof-refused"}, // their own tests are in the room of the authority
 		{"GET /v1/token", 200, `"state":"active"`}, {"GET /v1/transactions", 200, offer}, {"PUT /v1/push", 200, "{}"}, {"DELETE /v1/push", 200, "{}"},
-		{"GET /v1/customers/{ref}/transaction-authentication", 200, `"required":true,"in_use":true`}, {"GET /v1/reports", 200, `"reports":[]`}, {"POST /v1/phone-events", 409, "phone-off"}, {"GET /v1/transactions/{id}", 200, `"state":"pending"`}, {"POST /v1/otp/verifications", 200, "true"},
+		{"POST /v1/moves", 200, `"state":"ordered"`}, {"POST /v1/moves/cancel", 200, "{}"}, {"POST /v1/moves/finish", 403, "forbidden"}, {"GET /v1/customers/{ref}/release-requests", 200, `"releases":[]`},
+		{"GET /v1/customers/{ref}/transaction-authentication", 200, `"required":true,"in_use":true`}, {"GET /v1/reports", 200, `"reports":[]`}, {"POST /v1/phone-events", 200, `"hang_up":true`}, {"GET /v1/transactions/{id}", 200, `"state":"pending"`}, {"POST /v1/otp/verifications", 200, "true"},
 		{"POST /v1/transactions", 409, "transaction-pending"}, {"POST /v1/decisions", 200, `"state":"approved"`}, {"POST /v1/transactions/{id}/consume", 200, `"state":"consumed"`},
 		{"GET /v1/transactions/{id}/evidence", 200, offer}, {"POST /v1/transactions/{id}/cancel", 409, `"state":"consumed"`}, {"POST /v1/transactions/{id}/offline", 409, "transaction-decided"},
 		{"POST /v1/verifier/options", 200, `"challenge"`}, {"PUT /v1/verifier", 200, `"state":"active"`}, {"POST /v1/verifier/removal", 200, "{}"},
@@ -200,7 +215,7 @@ func TestWithoutAProofThereIsNoDoor(t *testing.T) {
 	narrow, err := s.CreateAPIClient(t.Context(), "narrow", nil, nil, "")
 	fine(t, err)
 	for door, right := range s.rightRequests(p, id, offer) {
-		if door == "POST /v1/registrations" { // its proof is inside
+		if door == "POST /v1/registrations" || strings.HasPrefix(door, "POST /v1/renewals") { // its proof is inside
 			continue
 		}
 		spoilt := map[string]func(a ask) ask{}
@@ -259,7 +274,7 @@ func TestAScopeOpensItsOwnDoorsOnly(t *testing.T) {
 	id, offer := s.asked(p)
 	may := map[string]string{"POST /v1/otp/verifications": api.ScopeVerifyOTP, "POST /v1/transactions": api.ScopeCreate, "GET /v1/transactions/{id}": api.ScopeCreate, "POST /v1/transactions/{id}/cancel": api.ScopeCreate,
 		"POST /v1/transactions/{id}/offline": api.ScopeCreate, "POST /v1/transactions/{id}/consume": api.ScopeConsume, "GET /v1/transactions/{id}/evidence": api.ScopeEvidence,
-		"GET /v1/customers/{ref}/transaction-authentication": api.ScopeCustomer, "GET /v1/reports": api.ScopeReports, "POST /v1/phone-events": api.ScopePhone}
+		"GET /v1/customers/{ref}/transaction-authentication": api.ScopeCustomer, "GET /v1/customers/{ref}/release-requests": api.ScopeCustomer, "GET /v1/reports": api.ScopeReports, "POST /v1/phone-events": api.ScopePhone}
 	right := s.rightRequests(p, id, offer)
 	for _, scope := range api.Scopes {
 		others := slices.DeleteFunc(slices.Clone(api.Scopes), func(x string) bool { return x == scope })

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,6 +27,7 @@ const (
 	open     kind = "open"     // a page for everybody
 	inside   kind = "inside"   // a page or form of a session
 	preForm  kind = "pre-form" // a form before there is a session
+	back     kind = "back"     // a page or form of the road back; its cookie is no session
 	harmless kind = "harmless" // a form that changes nothing but a preference of the browser
 	doc      kind = "json"     // a JSON door
 	protocol kind = "protocol" // OpenID Connect: other sites are meant to come
@@ -62,17 +64,21 @@ var routes = []route{
 	{loginHost, "GET", "/security/errand/{errand}", inside, noErrand}, {loginHost, "GET", "/security/errand/{errand}/state", inside, noErrand + "/state"},
 	{loginHost, "POST", "/security/errand/{errand}/code", inside, noErrand + "/code"}, {loginHost, "POST", "/security/errand/{errand}/do", inside, noErrand + "/do"},
 	{loginHost, "POST", "/security/errand/{errand}/cancel", inside, noErrand + "/cancel"},
+	{loginHost, "GET", "/emergency-stop", open, ""}, {loginHost, "POST", "/emergency-stop", preForm, ""}, {loginHost, "GET", "/security/stop", inside, ""}, {loginHost, "POST", "/security/stop", inside, ""},
+	{loginHost, "GET", "/security/notices", inside, ""}, {loginHost, "POST", "/security/notices/mails", inside, ""}, {loginHost, "GET", "/security/address", inside, ""}, {loginHost, "POST", "/security/address", inside, ""},
 
 	{tokenHost, "POST", "/v1/registrations", doc, ""}, {tokenHost, "POST", "/v1/renewals", doc, ""}, {tokenHost, "POST", "/v1/renewals/confirmation", doc, ""}, {tokenHost, "GET", "/v1/time", doc, ""}, {tokenHost, "GET", "/v1/token", doc, ""},
 	{tokenHost, "POST", "/v1/moves", doc, ""}, {tokenHost, "POST", "/v1/moves/cancel", doc, ""}, {tokenHost, "POST", "/v1/moves/finish", doc, ""},
 	{tokenHost, "GET", "/{$}", open, "/"}, {tokenHost, "GET", "/r", open, ""},
 	{tokenHost, "GET", "/v1/transactions", doc, ""}, {tokenHost, "POST", "/v1/decisions", doc, ""}, {tokenHost, "PUT", "/v1/push", doc, ""}, {tokenHost, "DELETE", "/v1/push", doc, ""},
-	{tokenHost, "GET", "/v1/events", doc, ""},
+	{tokenHost, "GET", "/v1/events", doc, ""}, {tokenHost, "POST", "/v1/stop", doc, ""}, {tokenHost, "POST", "/v1/token/objection", doc, ""}, {tokenHost, "GET", "/v1/notices", doc, ""},
 	{tokenHost, "POST", "/v1/verifier/options", doc, ""}, {tokenHost, "PUT", "/v1/verifier", doc, ""}, {tokenHost, "POST", "/v1/verifier/removal", doc, ""},
 	{apiHost, "POST", "/v1/otp/verifications", doc, ""}, {apiHost, "POST", "/v1/transactions", doc, ""}, {apiHost, "GET", "/v1/transactions/{id}", doc, "/v1/transactions/" + noID},
 	{apiHost, "POST", "/v1/transactions/{id}/cancel", doc, "/v1/transactions/" + noID + "/cancel"}, {apiHost, "POST", "/v1/transactions/{id}/offline", doc, "/v1/transactions/" + noID + "/offline"},
 	{apiHost, "POST", "/v1/transactions/{id}/consume", doc, "/v1/transactions/" + noID + "/consume"}, {apiHost, "GET", "/v1/transactions/{id}/evidence", doc, "/v1/transactions/" + noID + "/evidence"},
-	{apiHost, "GET", "/v1/customers/{ref}/transaction-authentication", doc, "/v1/customers/nobody/transaction-authentication"}, {apiHost, "GET", "/v1/reports", doc, ""}, {apiHost, "POST", "/v1/phone-events", doc, ""},
+	{apiHost, "GET", "/v1/customers/{ref}/release-requests", doc, "/v1/customers/nobody/release-requests"},
+	{apiHost, "GET", "/v1/customers/{ref}/transaction-authentication", doc, "/v1/customers/nobody/transaction-authentication"}, {apiHost, "GET", "/v1/reports", doc, ""},
+	{apiHost, "POST", "/v1/customers/{ref}/stop", doc, "/v1/customers/nobody/stop"}, {apiHost, "GET", "/v1/customers/{ref}/assurance", doc, "/v1/customers/nobody/assurance"}, {apiHost, "POST", "/v1/phone-events", doc, ""},
 
 	{loginHost, "GET", "/.well-known/openid-configuration", protocol, ""}, {loginHost, "GET", "/oidc/jwks", protocol, ""},
 	{loginHost, "GET", "/oidc/authorize", protocol, "/oidc/authorize?client_id=bank"}, {loginHost, "POST", "/oidc/authorize", protocol, ""},
@@ -150,6 +156,7 @@ type standing struct {
 	registered *testkit.Browser // her phone is registered
 	inUse      *testkit.Browser // uses her token
 	owing      *testkit.Browser // owes a code
+	expired    *testkit.Browser // owes one that no token can show any more
 	first      *testkit.Browser // must change the bank's passwords
 	fresh      *testkit.Browser // has nothing
 	phone      *testkit.Phone   // of inUse
@@ -163,6 +170,10 @@ type standing struct {
 	byMail   authority.Errand
 	mailed   string // its code
 	objects  string // the code of a notice to somebody else
+
+	leaving *testkit.Browser // who stops her service
+	back    recovery
+	card    int // forms of release requests so far; each is made once
 }
 
 func stand(t testing.TB) *standing {
@@ -176,10 +187,19 @@ func stand(t testing.TB) *standing {
 	s.fresh = w.LogIn(w.Person(5, false), authority.PC)
 	s.phone = w.enrolled(s.inUse)
 	s.owing = w.LogIn(third, authority.PC)
+	s.leaving = w.LogIn(w.Person(61, false), authority.PC)
+	w.Person(62, false) // who stops hers without a log-in
 	s.passkeys()
 	s.waiting = w.registered(s.registered)
+	late := w.Person(40, false)
+	token := w.enrolled(w.LogIn(late, authority.PC)).Answer.Token
+	if _, err := w.at.Exec("UPDATE token SET expires_at = ? WHERE id = ?", w.Clock.Now().Add(-24*time.Hour).UnixMicro(), token); err != nil {
+		t.Fatal(err)
+	}
+	s.expired = w.LogIn(late, authority.PC)
 	fine(t, w.Apply(t.Context(), s.ordered.Session, []byte(testkit.Confirm)))
 	w.deliver()
+	s.back = s.recover()
 	w.Clock.Move(2 * time.Second) // a mail may be sent again
 	return s
 }
@@ -243,9 +263,11 @@ func latest(w *attacked, what *regexp.Regexp) string {
 // deeds is one right request for every form: it is known that each changes something when nothing stands in its way.
 func (s *standing) deeds() map[string]ask {
 	pw := "aoi-sora-to-umi-9"
-	return map[string]ask{
+	all := s.recoveryDeeds()
+	maps.Copy(all, map[string]ask{
 		"/logout":                              form("/logout", s.fresh),
 		"/login/code":                          form("/login/code", s.owing, "code", s.phone.Code()),
+		"/renew":                               form("/renew", s.expired, "confirm", testkit.Confirm),
 		"/login/passwords":                     form("/login/passwords", s.first, "confirm", testkit.Confirm, "new_login", pw, "new_login_again", pw, "new_confirm", pw+"x", "new_confirm_again", pw+"x"),
 		"/token/apply":                         form("/token/apply", s.fresh, "confirm", testkit.Confirm),
 		"/token/test":                          form("/token/test", s.fresh),
@@ -270,7 +292,13 @@ func (s *standing) deeds() map[string]ask {
 		"/security/errand/{errand}/code":   form("/security/errand/"+s.byMail.ID+"/code", s.plain, "mailed", s.mailed),
 		"/security/errand/{errand}/do":     form("/security/errand/"+s.approved.ID+"/do", s.inUse, "name", "PC 2", "response", string(s.made)),
 		"/security/errand/{errand}/cancel": form("/security/errand/"+s.byMail.ID+"/cancel", s.plain),
-	}
+
+		"/emergency-stop":         preFormed("/emergency-stop", "login_id", "hanako62", "by", "confirm", "secret", testkit.Confirm),
+		"/security/stop":          form("/security/stop", s.leaving),
+		"/security/notices/mails": form("/security/notices/mails", s.inUse, "mail", "login_known_device", "on", "yes"),
+		"/security/address":       form("/security/address", s.inUse, "mail", "hanako@another.example.jp"),
+	})
+	return all
 }
 
 // preFormed is a form before there is a session, with the cookie of its page.
@@ -299,12 +327,14 @@ func (w *attacked) loginForm(id, pw string) ask {
 func TestEveryFormDoesWhatItIsFor(t *testing.T) {
 	t.Parallel()
 	s := stand(t)
-	order := []string{"/token/test", "/token/address", "/login", "/token/apply", "/logout", "/token/key", "/token/mail", "/token/cancel", "/token/start", "/login/passwords", "/login/passkey/options", "/login/passkey",
-		"/security/passkeys/add", "/security/passkeys/options", "/security/passkeys/name", "/security/errand/{errand}/do", "/security/passkeys/remove", "/security/errand/{errand}/code", "/security/errand/{errand}/cancel", "/not-me",
-		"/login/code", "/token/stop", "/security/session", "/security/transaction-authentication", "/password"}
+	order := []string{"/renew", "/token/test", "/token/address", "/login", "/token/apply", "/logout", "/token/key", "/token/mail", "/token/cancel", "/token/start", "/login/passwords", "/login/passkey/options", "/login/passkey",
+		"/security/passkeys/add", "/security/passkeys/options", "/security/passkeys/name", "/security/errand/{errand}/do", "/security/passkeys/remove", "/security/errand/{errand}/code", "/security/errand/{errand}/cancel", "/not-me", "/emergency-stop", "/security/stop", "/security/notices/mails",
+		"/login/code", "/token/stop", "/security/session", "/security/transaction-authentication", "/security/address", "/password",
+		"/reissue", "/reissue/confirm", "/reissue/phone", "/reissue/phone/code", "/reissue/order", "/reissue/key", "/reissue/mail", "/reissue/start", "/reissue/cancel",
+		"/release-request", "/release-request/withdraw"}
 	deeds := s.deeds()
 	for _, path := range order {
-		if path == "/token/stop" { // one thing is asked at a time: what the removal asks for is withdrawn first
+		if path == "/token/stop" || path == "/security/address" { // one thing is asked at a time: what the removal asks for is withdrawn first
 			fine(t, s.CancelErrand(t.Context(), s.inUse.Session, s.text("SELECT id FROM errand WHERE customer = ? ORDER BY created_at DESC, id DESC LIMIT 1", s.inUse.Customer)))
 		}
 		if path == "/security/session" { // that of owing has just gone on to another one
@@ -334,7 +364,7 @@ func TestEveryFormDoesWhatItIsFor(t *testing.T) {
 		}
 	}
 	for _, r := range routes {
-		if _, ok := deeds[r.pattern]; r.method == "POST" && (r.kind == inside || r.kind == preForm) && (!ok || !slices.Contains(order, r.pattern)) {
+		if _, ok := deeds[r.pattern]; r.method == "POST" && (r.kind == inside || r.kind == preForm || r.kind == back) && (!ok || !slices.Contains(order, r.pattern)) {
 			t.Errorf("no right request is known for POST %s, or it is not sent", r.pattern)
 		}
 	}
@@ -557,7 +587,7 @@ func TestJSONDoorsTakeOneFormOnly(t *testing.T) {
 		}
 		a := jsonTo(r.host, r.address(), jsonDoors[r.pattern].body("x")).with("Authorization", asSystem("branch", w.branch)).with("Idempotency-Key", "k")
 		a.method = r.method
-		if ans := w.send(a); ans.StatusCode == http.StatusBadRequest && r.pattern != "/v1/registrations" && r.pattern != "/v1/transactions/{id}/consume" || strings.Contains(ans.text, "client-refused") {
+		if ans := w.send(a); ans.StatusCode == http.StatusBadRequest && r.pattern != "/v1/registrations" && !strings.HasPrefix(r.pattern, "/v1/renewals") && r.pattern != "/v1/transactions/{id}/consume" || strings.Contains(ans.text, "client-refused") {
 			t.Errorf("%s: a right body is answered %d %s", a, ans.StatusCode, ans.text)
 		}
 	}

@@ -35,6 +35,7 @@ type api struct {
 	created []string        // Ids in the order of their making.
 	alarms  int
 	auth    map[string]any
+	changes []map[string]any // What was changed lately.
 	refuse  map[string]string            // Kind to refuse with, by the last segment of the path.
 	lose    func(act string, n int) lost // n counts the calls of this act from 1.
 	away    bool                         // The server answers 503 to everything.
@@ -163,6 +164,14 @@ func (a *api) perform(r *http.Request, act, _ string) (int, []byte) {
 		}
 		return document(http.StatusOK, a.auth)
 	}
+	if act == "assurance" {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if kind := a.refuse[act]; kind != "" {
+			return refusal(http.StatusNotFound, kind, nil)
+		}
+		return document(http.StatusOK, map[string]any{"service": map[string]any{"state": "active"}, "cooling_off": a.cooling()})
+	}
 	id := strings.Split(r.URL.Path, "/")[3]
 	deadline := time.Now()
 	if s, err := strconv.Atoi(r.URL.Query().Get("wait")); err == nil {
@@ -288,7 +297,7 @@ func (a *api) consume(x *transaction, request, rest string, fields map[string]st
 		return refusal(http.StatusConflict, "permit-mismatch", map[string]any{"field": "customer"})
 	}
 	if x.state == "approved" {
-		x.request, x.permit = request, "e30.e30."+rand.Text()
+		x.request, x.permit = request, "e30."+a.said()+"."+rand.Text()
 		a.permits[x.id]++
 		a.to(x, "consumed")
 	}
@@ -462,4 +471,32 @@ func (a *api) steal() {
 	a.to(x, "approved")
 	x.request, x.permit = "somebody-else", "e30.e30.stolen"
 	a.to(x, "consumed")
+}
+
+// cooling is what the server says of the changes, and said the same inside a permit.
+func (a *api) cooling() map[string]any {
+	until := ""
+	for _, c := range a.changes {
+		until = max(until, c["until"].(string))
+	}
+	return map[string]any{"until": until, "changes": a.changes}
+}
+
+func (a *api) said() string {
+	if len(a.changes) == 0 {
+		return "e30"
+	}
+	payload, err := json.Marshal(map[string]any{"cooling_off": a.changes})
+	if err != nil {
+		panic(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(payload)
+}
+
+// fresh has something changed at the customer's authenticators now.
+func (a *api) fresh(what string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.now().UTC()
+	a.changes = append(a.changes, map[string]any{"change": what, "since": now.Format(time.RFC3339), "until": now.Add(24 * time.Hour).Format(time.RFC3339), "approved": false})
 }

@@ -58,6 +58,9 @@ func (b *bank) ask(ctx context.Context, o *order) error {
 			o.move([]state{draft}, func(s *status) { s.Why = why })
 			return nil
 		}
+		if ok, err := b.calm(ctx, o); !ok {
+			return err
+		}
 	}
 	if !o.move([]state{draft, asking}, func(s *status) {
 		if s.State == draft {
@@ -123,6 +126,12 @@ func (b *bank) execute(ctx context.Context, o *order) error {
 		return b.notPermitted(ctx, o, err)
 	}
 	o.move([]state{executing}, func(s *status) { s.Permit, s.Tx = permit.JWS, permit.Transaction })
+	if why, x := cautious(o.deed, permit.CoolingOff); why != "" { // changed since the customer was asked
+		o.deed.free(b, o)
+		o.move([]state{executing}, func(s *status) { s.Caution = x })
+		o.end([]state{executing}, failed, why, b.cfg.Now())
+		return nil
+	}
 	return b.perform(o)
 }
 

@@ -63,9 +63,10 @@ type status struct {
 	Key     string // Idempotency key of the transaction; made when the confirmation page was made.
 	Tx      client.Transaction
 	Permit  string
-	Why     string // Key of the text that says why it did not go on; empty if there is nothing to say.
-	Other   string // Transaction that stands in the way.
-	Left    int    // Tries left for the offline code.
+	Why     string  // Key of the text that says why it did not go on; empty if there is nothing to say.
+	Other   string  // Transaction that stands in the way.
+	Caution caution // Until when an order has to wait that Why says so of.
+	Left    int     // Tries left for the offline code.
 	Ended   time.Time
 	Version int  // Counts the changes that a screen shows.
 	Live    bool // Something is going on with the server, and the customer's screen may follow it.

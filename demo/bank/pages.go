@@ -86,9 +86,13 @@ func (p page) Say(of kind, key string) string {
 	return strings.NewReplacer("{it}", p.text["it_"+string(of)], "{nothing}", p.text["nothing_"+string(of)]).Replace(s)
 }
 
-// Why answers the sentence that says why an order did not go on, with the number of tries that are left.
-func (p page) Why(of kind, why string, left int) string {
-	return strings.ReplaceAll(p.Say(of, why), "{}", strconv.Itoa(left))
+// Why answers the sentence that says why an order did not go on, with the number of tries that are left, or until when it has to wait and after what.
+func (p page) Why(of kind, why string, left int, x caution) string {
+	said := strings.ReplaceAll(p.Say(of, why), "{}", strconv.Itoa(left))
+	if x.Because == "" {
+		return said
+	}
+	return strings.NewReplacer("{until}", p.Time(x.Until), "{because}", p.text[x.Because]).Replace(said)
 }
 
 // Yen writes an amount in groups of three.

@@ -51,9 +51,18 @@ func (p page) Who(s Subscriber) string {
 // Parts cuts a sentence at the codes in it, so that they can be shown large.
 func (page) Parts(s string) []part { return split(s) }
 
+// LangOf is the language of what is said, which need not be that of the page.
+func (page) LangOf(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r >= 0x3000 }) {
+		return "ja"
+	}
+	return "en"
+}
+
+// part is a piece of a sentence; a telephone number is not broken, a code is large.
 type part struct {
-	Text string
-	Code bool
+	Text         string
+	Code, Number bool
 }
 
 // Keys are those of a telephone, row by row.
@@ -213,18 +222,22 @@ func (e *Exchange) language(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, back, http.StatusSeeOther)
 }
 
-// code is six digits, written together or as a voice reads them.
-var code = regexp.MustCompile(`[0-9](?:[、。,; ]{0,2}[0-9]){5}`)
+// figures are telephone numbers, and codes: six digits, written together or as a voice reads them.
+var figures = regexp.MustCompile(`0[0-9]{1,3}-[0-9]{2,4}-[0-9]{3,4}|[0-9](?:[、。,; ]{0,2}[0-9]){5}`)
 
-// split cuts a sentence at the codes in it.
+// split cuts a sentence at the figures in it.
 func split(s string) (out []part) {
 	at := 0
-	for _, hit := range code.FindAllStringIndex(s, -1) {
+	for _, hit := range figures.FindAllStringIndex(s, -1) {
 		if hit[0] > at {
 			out = append(out, part{Text: s[at:hit[0]]})
 		}
-		d := digits(s[hit[0]:hit[1]])
-		out = append(out, part{Text: d[:3] + " " + d[3:], Code: true})
+		figure := s[hit[0]:hit[1]]
+		if d := digits(figure); strings.Contains(figure, "-") {
+			out = append(out, part{Text: figure, Number: true})
+		} else {
+			out = append(out, part{Text: d[:3] + " " + d[3:], Code: true})
+		}
 		at = hit[1]
 	}
 	if at < len(s) {

@@ -80,7 +80,6 @@ type call struct {
 	Said    []string
 	Typed   string // on the keys, so far
 	Gather  int    // digits that the voice waits for
-	Lang    string // of what is said
 	Broken  bool   // the line to inkan broke
 }
 
@@ -289,7 +288,7 @@ func (e *Exchange) follow(number, id string, what event) {
 		c.State, c.Broken, c.Gather = over, true, 0
 		return
 	}
-	c.Said, c.Gather, c.Lang = append(c.Said, r.Say...), r.Gather, r.Language
+	c.Said, c.Gather = append(c.Said, r.Say...), r.Gather
 	if r.HangUp || r.Gather == 0 {
 		c.State, c.Gather = over, 0
 	}

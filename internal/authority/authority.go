@@ -90,6 +90,9 @@ func New(ctx context.Context, c Config) (*Authority, error) {
 	if err := c.Policy.Check(); err != nil {
 		return nil, err
 	}
+	if c.Telephone != nil && c.Speak == nil {
+		return nil, errors.New("authority: a telephone without words")
+	}
 	if c.Listed == nil {
 		c.Listed = func(string) bool { return false }
 	}

@@ -31,6 +31,9 @@ const (
 	ServiceRestarted Change = "service_restarted"
 )
 
+// Changes are all of them.
+var Changes = []Change{TokenStarted, TokenMoved, TokenReissued, TokenRenewed, PasskeyAdded, PasskeyRemoved, AddressChanged, PasswordChanged, ServiceRestarted}
+
 // Cooling is one such change. Until it is over the bank should let no new payee and no large amount pass; which, is the bank's policy.
 type Cooling struct {
 	Change       Change

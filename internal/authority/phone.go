@@ -27,6 +27,9 @@ const (
 	smsTopic  = "sms"
 )
 
+// phonePause is how long a check that was begun a moment ago is not begun again in the same way: a double click sends one message, and its code is good.
+const phonePause = 10 * time.Second
+
 // PhoneOffer is what a customer can choose from to prove her telephone number.
 type PhoneOffer struct {
 	Ways    []phone.Way // in the order in which a page offers them; empty where Refusal says why
@@ -132,7 +135,8 @@ func (a *Authority) phoneSends(ctx context.Context, q *db.Queries, customerID st
 	return until, nil
 }
 
-// BeginPhone begins a check for an object, such as a re-issue: its own flow has to say that the object is this customer's. It ends the check that was open for the object.
+// BeginPhone begins a check for an object, such as a re-issue: its own flow has to say that the object is this customer's. It ends the check that was open for the object, unless that
+// is the same one begun a moment ago.
 func (a *Authority) BeginPhone(ctx context.Context, by audit.Actor, customerID, object string, way phone.Way, language string) (PhoneCheck, error) {
 	if !slices.Contains(phone.Ways, way) || language != "ja" && language != "en" || object == "" {
 		return PhoneCheck{}, problem.New(problem.Malformed, "field", "way")
@@ -143,6 +147,15 @@ func (a *Authority) BeginPhone(ctx context.Context, by audit.Actor, customerID, 
 		d.detail = map[string]string{"way": string(way), "check": id}
 		if err := d.TakePhoneTurn(ctx, customerID); err != nil { // whoever begins for her at the same moment waits here, and counts us
 			return err
+		}
+		open, err := d.OpenPhoneCheck(ctx, object)
+		if err != nil && !errors.Is(err, store.ErrNone) {
+			return err
+		}
+		live := err == nil
+		if live && open.Way == string(way) && store.Time(open.ExpiresAt).After(d.now) && d.now.Sub(store.Time(open.CreatedAt)) < phonePause { // a second click, or the answer was lost
+			d.detail["check"] = open.ID
+			return nil
 		}
 		offer, err := a.phoneOffer(ctx, d.Queries, customerID, d.now)
 		if err != nil {
@@ -157,12 +170,10 @@ func (a *Authority) BeginPhone(ctx context.Context, by audit.Actor, customerID, 
 			}
 			return problem.New(problem.PhoneOff)
 		}
-		if open, err := d.OpenPhoneCheck(ctx, object); err == nil {
+		if live {
 			if err := d.failPhone(ctx, open, phone.Replaced); err != nil {
 				return err
 			}
-		} else if !errors.Is(err, store.ErrNone) {
-			return err
 		}
 		c, err := d.CustomerByID(ctx, customerID)
 		if err != nil {

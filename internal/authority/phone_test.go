@@ -1,6 +1,7 @@
 package authority_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/phone"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
 	"github.com/inkan-auth/inkan/internal/testkit"
 )
@@ -308,6 +310,62 @@ func TestSendsAreBounded(t *testing.T) {
 	})
 }
 
+// A double click, or an answer that was lost, sends one message, and its code is good.
+func TestTheSameCheckBegunTwiceIsOne(t *testing.T) {
+	eachCaller(t, func(t *testing.T, w *callers) {
+		id, o := w.caller("090-1234-5678"), w.object()
+		ids := make([]string, 20)
+		for _, err := range together(20, func(i int) error {
+			c, err := w.BeginPhone(t.Context(), aStranger, id, o, phone.SMS, "ja")
+			ids[i] = c.ID
+			return err
+		}) {
+			fine(t, err)
+		}
+		w.begin(id, o, phone.SMS)
+		if len(slices.Compact(slices.Sorted(slices.Values(ids)))) != 1 || len(w.Line.Messages()) != 1 {
+			t.Errorf("%d checks and %d messages", len(slices.Compact(slices.Sorted(slices.Values(ids)))), len(w.Line.Messages()))
+		}
+		w.Clock.Move(10 * time.Second) // she asks for another one
+		w.begin(id, o, phone.SMS)
+		if len(w.Line.Messages()) != 2 {
+			t.Errorf("%d messages", len(w.Line.Messages()))
+		}
+		fine(t, w.ProvePhone(t.Context(), aStranger, o, code(t, w.Line.Messages()[1].Text)))
+	})
+}
+
+// A node dies after it has taken an order from the outbox: another one places it, under the same name, when the first one's time is over.
+func TestAnotherNodePlacesTheCallOfOneThatDied(t *testing.T) {
+	eachCaller(t, func(t *testing.T, w *callers) {
+		ctx := t.Context()
+		id, o := w.caller("090-1234-5678"), w.object()
+		c, err := w.BeginPhone(ctx, aStranger, id, o, phone.CallKeys, "ja")
+		fine(t, err)
+		due, err := w.Store.Reader().DueOutbox(ctx, db.DueOutboxParams{Now: w.Clock.Now().UnixMicro(), Lane: "call", Most: 10})
+		if err != nil || len(due) != 1 || len(due[0].Sealed) != 0 {
+			t.Fatalf("in the lane of calls: %+v, %v", due, err)
+		}
+		fine(t, w.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.LeaseOutbox(ctx, db.LeaseOutboxParams{ID: due[0].ID, LeaseUntil: w.Clock.Now().Add(30 * time.Second).UnixMicro(), LeaseUntil_2: w.Clock.Now().UnixMicro()})
+			return err
+		}))
+		other := w.Another()
+		_, err = other.DeliverDue(ctx)
+		fine(t, err)
+		if len(w.Line.Calls()) != 0 {
+			t.Fatal("placed while the first one may be at it")
+		}
+		w.Clock.Move(30 * time.Second)
+		_, err = other.DeliverDue(ctx)
+		fine(t, err)
+		if calls := w.Line.Calls(); len(calls) != 1 || calls[0].ID != c.ID {
+			t.Fatalf("calls: %+v", calls)
+		}
+		w.is("placed by another", o, phone.Ringing, "")
+	})
+}
+
 // One check is alive for an object; what belonged to the one before is worth nothing.
 func TestAnotherCheckEndsTheFirst(t *testing.T) {
 	eachCaller(t, func(t *testing.T, w *callers) {
@@ -570,8 +628,10 @@ func TestTheTelephonesLimitsHoldUnder200AtOnce(t *testing.T) {
 					t.Fatalf("round %d: %v", round, err)
 				}
 			}
-			if began != 3 {
-				t.Errorf("round %d: %d were begun, want 3", round, began)
+			sends, err := w.Store.Reader().PhoneSends(ctx, db.PhoneSendsParams{Customer: id, CreatedAt: 0})
+			fine(t, err)
+			if len(sends) != 3 || began < 3 {
+				t.Errorf("round %d: %d were begun and %d answered so, want 3", round, len(sends), began)
 			}
 			_, err = w.DeliverDue(ctx)
 			if fine(t, err); len(w.Line.Messages())+len(w.Line.Calls())-n > 3 {

@@ -3,15 +3,22 @@ package authority_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/connector/keys"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
@@ -547,6 +554,61 @@ func TestEvidenceAcrossRenewals(t *testing.T) {
 		if s, err := p.phone.Send(taken); err != nil || s != transaction.Approved {
 			t.Errorf("the same decision after the renewal: %s, %v", s, err)
 		}
+	})
+}
+
+// A renewal brings a certificate of the issuer key of its day. What the token signs then is verified with it, and its verifier, registered under the one before, with that one's word.
+func TestARenewalCrossesTheChangeOfTheIssuerKey(t *testing.T) {
+	short(t, func(t *testing.T, w *testkit.World) {
+		p := newPayer(w, 1)
+		want(t, "a finger", p.phone.SetVerifier(counting()), "")
+		first := w.Keys.Issuer()
+		dir, _ := testkit.KeyDirs.Load(w)
+		file, err := os.ReadFile(filepath.Join(dir.(string), keys.RootFile))
+		want(t, "the root", err, "")
+		block, _ := pem.Decode(file)
+		private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		want(t, "the root", err, "")
+		root := private.(*ecdsa.PrivateKey)
+		rootJWK, err := signing.JWKOf(&root.PublicKey)
+		want(t, "the root", err, "")
+		second, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		want(t, "another key", err, "")
+		jwk, err := signing.JWKOf(&second.PublicKey)
+		want(t, "another key", err, "")
+		w.Clock.Move(48 * time.Hour)
+		now := w.Clock.Now()
+		word, err := signing.MakeIssuerKey(testkit.TokenOrigin, jwk, now, now.Add(365*day), rootJWK, raw(root))
+		want(t, "the root's word", err, "")
+		c := w.Config
+		c.Keys = issued{c.Keys, signing.Issuer{Key: jwk, Kid: jwk.Thumbprint(), Envelope: word, RootThumbprint: first.RootThumbprint, Expires: now.Add(365 * day)}, raw(second)}
+		if w.Authority, err = authority.New(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		verified := func(what string, generation int) {
+			t.Helper()
+			made := p.order()
+			s, err := p.phone.Send(p.phone.Decision(made.Offer, transaction.Yes, testkit.ByFinger))
+			want(t, what, err, "")
+			e, err := w.Evidence(t.Context(), internetBank, made.ID)
+			want(t, what+": the evidence", err, "")
+			f, err := e.Verify(first.RootThumbprint)
+			if err != nil || s != transaction.Approved || f.Token.Generation != generation || f.Verifier == nil {
+				t.Fatalf("%s: %s, %v, generation %d", what, s, err, f.Token.Generation)
+			}
+			if generation == 2 && (e.VerifierIssuer == "" || e.CertificateIssuer != "") || generation == 1 && e.CertificateIssuer == "" {
+				t.Errorf("%s: the words for the issuer keys are not those that are needed", what)
+			}
+			w.Clock.Move(time.Hour)
+		}
+		verified("an offer of the second key to a token of the first", 1)
+		// The phone reads its certificate with the first key no more.
+		p.phone.Answer.Certificate = ""
+		n := p.phone.Next("", func(r *signing.Renewal) { r.Generation = 2 })
+		want(t, "R1", n.Ask(), "")
+		want(t, "R2", n.Confirm(), "")
+		n.Use()
+		verified("after the renewal", 2)
 	})
 }
 

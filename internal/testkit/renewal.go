@@ -50,6 +50,9 @@ func (p *Phone) Next(number string, change ...func(r *signing.Renewal)) *Next {
 
 // generation is that of the phone's keys, as its certificate has it.
 func (p *Phone) generation() int {
+	if p.Answer.Certificate == "" { // the test says it
+		return 0
+	}
 	c, err := signing.ParseCertificate(p.Answer.Certificate, p.W.Keys.Issuer().Key)
 	if err != nil {
 		p.W.T.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/lifecycle"
 	"github.com/inkan-auth/inkan/internal/domain/passkey"
 	"github.com/inkan-auth/inkan/internal/domain/phone"
+	"github.com/inkan-auth/inkan/internal/domain/reissue"
+	"github.com/inkan-auth/inkan/internal/domain/release"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
@@ -56,6 +58,14 @@ func TestLives(t *testing.T) {
 		t.Error(err)
 	}
 	golden(t, "phone_check", phone.Life.Matrix(phone.States, phone.Events))
+	if err := reissue.Life.Check(reissue.States, reissue.Events, reissue.Open, reissue.Final); err != nil {
+		t.Error(err)
+	}
+	golden(t, "reissue", reissue.Life.Matrix(reissue.States, reissue.Events))
+	if err := release.Life.Check(release.States, release.Events, release.Made, release.Final); err != nil {
+		t.Error(err)
+	}
+	golden(t, "release", release.Life.Matrix(release.States, release.Events))
 	if err := staff.Life.Check(staff.States, staff.Events, staff.Invited, staff.Final); err != nil {
 		t.Error(err)
 	}

@@ -161,7 +161,7 @@ func (p Policy) Check() error {
 		bound("start_tries", p.StartTries > 0 && p.StartTries <= 3, "between 1 and 3"),
 		bound("downloads", p.Downloads > 0 && p.DownloadWindow > 0, "above 0, with a download_window"),
 		bound("token_life", p.TokenLife >= 24*time.Hour, "at least a day"),
-		bound("renewal_from", p.RenewalFrom >= 7*24*time.Hour && p.RenewalFrom <= 365*24*time.Hour, "between 168h and 8760h (M-14)"),
+		bound("renewal_from", p.RenewalFrom >= 180*24*time.Hour && p.RenewalFrom <= 365*24*time.Hour, "between 4320h and 8760h (M-14)"),
 		bound("renewal_grace", p.RenewalGrace >= 0 && p.RenewalGrace <= 365*24*time.Hour, "at most 8760h"),
 		bound("renewal_tries", p.RenewalTries > 0 && p.RenewalTries <= 3 && p.NumberTries > 0 && p.NumberTries <= 5, "at most 3 codes and 5 numbers"),
 		bound("session_idle", p.SessionIdle > 0 && p.SessionIdle <= 5*time.Minute, "at most 5m (R-071)"),

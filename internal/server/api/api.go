@@ -56,6 +56,7 @@ func (s *Server) Mount(m *http.ServeMux) {
 	m.Handle("GET /v1/customers/{ref}/transaction-authentication", web.JSON(s.API, s.transactionAuth))
 	m.Handle("POST /v1/customers/{ref}/stop", web.JSON(s.API, s.stopService))
 	m.Handle("GET /v1/customers/{ref}/assurance", web.JSON(s.API, s.assurance))
+	m.Handle("GET /v1/customers/{ref}/release-requests", web.JSON(s.API, s.releases))
 }
 
 // caller is the system that calls, if it may do this. It proves itself by an assertion that its own key has signed, or by its secret.

@@ -491,6 +491,10 @@ func (b *bank) every(id string) []func(head map[string]string) (door, answer) {
 			body = object{"code": "01234567"}
 		case "otpRequest":
 			body = object{"customer": testkit.Ref, "code": "x"}
+		case "phoneRequest":
+			body = object{"id": rand.Text(), "at": b.Clock.Now().UTC().Format(time.RFC3339), "event": "incoming", "call": "x", "from": "", "digits": ""}
+		case "stopRequest":
+			body = object{"reason": "none of those"} // or every door after it would be shut
 		case "empty":
 			body = object{}
 		}
@@ -704,5 +708,37 @@ func TestTitles(t *testing.T) {
 	}
 	if bytes.Contains([]byte(CSP), []byte("self")) {
 		t.Error("the API serves no page, and its policy allows something")
+	}
+}
+
+// TestStopAndAssurance: what the bank is told of a customer's authenticators, and its emergency stop, which is one however often it is sent.
+func TestStopAndAssurance(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	path := "/v1/customers/" + testkit.Ref
+	a := b.ours.get(path + "/assurance")
+	if a.status != 200 || in(contract(a.body), "service", "state") != "active" || in(contract(a.body), "token", "state") != "active" || in(contract(a.body), "cooling_off", "until") == "" {
+		t.Fatalf("assurance: %d %v", a.status, a.body)
+	}
+	b.ours.get("/v1/customers/nobody/assurance").is(t, "nobody's assurance", problem.NotFound)
+	b.ours.post("/v1/customers/nobody/stop", object{"reason": "fraud"}).is(t, "stopping nobody", problem.NotFound)
+	b.ours.post(path+"/stop", object{"reason": "because"}).is(t, "a reason that is none", problem.Malformed)
+	b.ours.post(path+"/stop", object{}).is(t, "no reason", problem.Malformed)
+	id := b.ours.create("order-1").text("id")
+	first := b.ours.post(path+"/stop", object{"reason": "fraud"})
+	again := b.ours.post(path+"/stop", object{"reason": "fraud"})
+	if first.status != 200 || first.body["stopped_now"] != true || again.status != 200 || again.body["stopped_now"] != false || again.text("since") != first.text("since") {
+		t.Errorf("stopping: %d %v, again %d %v", first.status, first.body, again.status, again.body)
+	}
+	if x := b.ours.get("/v1/transactions/" + id); x.text("state") != "cancelled" {
+		t.Errorf("what waited is %v", x.body)
+	}
+	b.ours.post("/v1/transactions", b.transfer(), "Idempotency-Key", "order-2").is(t, "another order", problem.ServiceStopped)
+	if a = b.ours.get(path + "/assurance"); in(contract(a.body), "service", "since") != first.text("since") {
+		t.Errorf("assurance after the stop: %v", a.body)
+	}
+	b.Clock.Move(25 * time.Hour)
+	if a = b.ours.get(path + "/assurance"); in(contract(a.body), "cooling_off", "until") != "" {
+		t.Errorf("assurance a day later: %v", a.body)
 	}
 }

@@ -43,6 +43,7 @@ var wire = map[string]struct {
 	"stopRequest": {"StopRequest", true, reflect.TypeFor[stopRequest]()}, "stopAnswer": {"StopAnswer", false, reflect.TypeFor[stopAnswer]()}, "assuranceAnswer": {"Assurance", false, reflect.TypeFor[assuranceAnswer]()},
 	"serviceState": {"ServiceState", false, reflect.TypeFor[serviceState]()}, "tokenState": {"TokenState", false, reflect.TypeFor[tokenState]()}, "passkeyCount": {"PasskeyCount", false, reflect.TypeFor[passkeyCount]()},
 	"lastLogin": {"LastLogin", false, reflect.TypeFor[lastLogin]()}, "coolingAnswer": {"CoolingOff", false, reflect.TypeFor[coolingAnswer]()}, "changeAnswer": {"Change", false, reflect.TypeFor[changeAnswer]()},
+	"releaseAnswer": {"ReleaseRequest", false, reflect.TypeFor[releaseAnswer]()}, "releasesAnswer": {"ReleaseRequests", false, reflect.TypeFor[releasesAnswer]()},
 	"phoneRequest": {"PhoneEvent", true, reflect.TypeFor[phoneRequest]()}, "phoneAnswer": {"PhoneReply", false, reflect.TypeFor[phoneAnswer]()},
 	"transaction.Evidence": {"Evidence", false, reflect.TypeFor[transaction.Evidence]()},
 }

@@ -46,7 +46,7 @@ func (s *Server) gallery(w http.ResponseWriter, r *http.Request) {
 // GalleryPages names every page of the gallery: the page, and after a hyphen the situation.
 var GalleryPages = []string{"login", "login-phone", "login-refused", "login-over", "code", "code-wrong", "code-used", "code-locked", "renew", "renew-mailed", "renew-late", "renew-refused", "passwords", "passwords-weak", "apply", "apply-phone",
 	"apply-tested", "apply-wait", "address", "address-bounced", "address-refused", "key", "key-phone", "key-bounced", "key-late", "start", "start-refused", "done", "cancel", "stop", "stop-refused",
-	"security", "security-none", "security-ordered", "security-registered", "security-locked", "security-transactions", "security-stopped",
+	"security", "security-none", "security-ordered", "security-registered", "security-locked", "security-expired", "security-transactions", "security-stopped",
 	"transactions", "transactions-unread", "transactions-added", "transactions-always", "transactions-none", "transactions-locked", "transactions-stopped", "password", "password-confirm", "history", "history-empty", "logout", "logout-done", "sorry", "leave",
 	"security-passkeys", "passkeys", "passkeys-none", "passkeys-held", "addpasskey", "addpasskey-mail", "addpasskey-closed", "removepasskey", "removepasskey-password",
 	"errand", "errand-approved", "errand-stop", "errand-mail", "errand-wrong", "errand-proved", "errand-rejected", "errand-reported", "errand-expired", "errand-address", "emergency", "emergency-refused", "emergency-done", "halt", "notices", "notices-empty", "mailaddress", "mailaddress-leaving", "mailaddress-none", "security-cooling", "notme", "notme-refused", "notme-done", "login-passkey",
@@ -197,6 +197,10 @@ func (s *Server) invent(v *view, name string) bool {
 		case "locked":
 			t := *inUse
 			t.State = token.Locked
+			view.Token = &t
+		case "expired":
+			t := *inUse
+			t.State, t.Started, t.Expires = token.Expired, now.Add(-1098*24*time.Hour), now.Add(-3*24*time.Hour)
 			view.Token = &t
 		case "ordered":
 			view.Enrolment = order

@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -129,7 +130,21 @@ func TestEveryTextUsed(t *testing.T) {
 	for _, s := range []string{"consumed", "rejected", "reported", "expired", "cancelled", "lapsed"} {
 		add("errand.ended.", s, s+".text")
 	}
-	add("errand.do.", string(authority.RemovePasskey), string(authority.StopUse))
+	add("errand.do.", string(authority.RemovePasskey), string(authority.StopUse), string(authority.ChangeAddress))
+	for _, c := range authority.Changes {
+		add("change.", string(c))
+	}
+	for _, w := range stopWays {
+		add("emergency.by.", string(w))
+	}
+	for _, o := range authority.Optionals {
+		add("mails.", string(o.Kind))
+	}
+	for _, key := range x.Keys("ja", "common") {
+		if name, is := strings.CutPrefix(key, "what."); is && bytes.Contains(files.Templates, []byte(`"`+name+`": {`)) { // what a mail says of a transaction, by its template
+			used[key] = true
+		}
+	}
 	add("reason.", password.Short, password.Long, password.Listed, password.Similar, password.Same, mismatch)
 	for _, s := range []token.State{token.Active, token.Locked, token.Suspended, token.Expired} {
 		add("token.state.", string(s))
@@ -176,12 +191,12 @@ func TestEveryTextUsed(t *testing.T) {
 // TestEveryAct: each act that the history tells of has words for its success and, where somebody can be refused, for its refusal; there are no others.
 func TestEveryAct(t *testing.T) {
 	x := texts(t)
-	alone := []audit.Action{audit.AddressBounce, audit.TokenLock, audit.TokenExpire, audit.EnrolmentExpire, audit.EnrolmentBurn, audit.TransactionExpire, audit.TransfersStop,
-		audit.TransfersResume, audit.PasskeyHold, audit.VerifierHold, audit.ServiceRestart} // she asks for none of these
+	alone := []audit.Action{audit.AddressBounce, audit.TokenLock, audit.TokenExpire, audit.RenewalBurn, audit.EnrolmentExpire, audit.EnrolmentBurn, audit.TransactionExpire, audit.TransfersStop,
+		audit.TransfersResume, audit.PasskeyHold, audit.VerifierHold, audit.ServiceRestart, audit.AddressRestore, audit.FactorBlock, audit.PhoneSet} // she asks for none of these
 	var want []string
 	for _, a := range []audit.Action{audit.LoginPassword, audit.LoginOTP, audit.Logout, audit.SessionEnd, audit.PasswordChange, audit.TokenApply, audit.TokenCancel, audit.NumberResend,
-		audit.AddressTest, audit.AddressCorrect, audit.TokenRegister, audit.TokenStart, audit.TokenStop, audit.TransactionAuthAdd, audit.TransactionDecide, audit.TransactionOffline,
-		audit.PushChange, audit.LoginPasskey, audit.ErrandAsk, audit.ErrandProve, audit.PasskeyRegister, audit.PasskeyRename, audit.PasskeyRemove, audit.VerifierSet, audit.VerifierRemove, audit.ServiceStop} {
+		audit.AddressTest, audit.AddressCorrect, audit.TokenRegister, audit.TokenStart, audit.TokenStop, audit.RenewalOrder, audit.TokenRenew, audit.TransactionAuthAdd, audit.TransactionDecide, audit.TransactionOffline,
+		audit.PushChange, audit.LoginPasskey, audit.ErrandAsk, audit.ErrandProve, audit.PhoneBegin, audit.PhoneProve, audit.PasskeyRegister, audit.PasskeyRename, audit.PasskeyRemove, audit.VerifierSet, audit.VerifierRemove, audit.ServiceStop, audit.AddressChange, audit.MailChoose} {
 		want = append(want, "act."+string(a)+".done", "act."+string(a)+".refused")
 	}
 	for _, a := range alone {
@@ -200,13 +215,43 @@ func TestEveryAct(t *testing.T) {
 }
 
 // TestMails: each topic says in both languages what, when, from which device and what to do; none holds a key or leads to a password.
+// What is mailed about the date of a token: dates in the bank's zone, the app's address where it is to be opened, a way to object where keys have changed, and no page that asks for a password.
+func TestMailsAboutTheDate(t *testing.T) {
+	bank := authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: "https://login.bank.example", TokenOrigin: "https://token.bank.example", MailFrom: "otp@bank.example", Phone: "0120-000-000"}
+	compose := web.Compose(texts(t), bank)
+	values := map[string]string{"number": "1234 5678", "app": bank.TokenOrigin, "device": "Windows / Edge", "time": "2026-10-05T05:24:00Z", "expires": "2026-10-06T05:24:00Z", "phone_number": bank.Phone, "phone": "iPhone / Safari",
+		"expires_on": "2029-03-31T15:30:00Z", "until": "2029-06-29T15:30:00Z", "objection": "2345-6789-ABCD-EFGH", "objection_link": bank.LoginOrigin + "/not-me#23456789ABCDEFGH"}
+	const date, english = "2029年4月1日 00:30", "1 April 2029, 00:30" // in Japan it is the next day already
+	for topic, says := range map[string][]string{
+		"token_renewed":  {date, english, "iPhone / Safari", values["objection"], bank.LoginOrigin + "/not-me", "心当たりがない"},
+		"renewal_number": {"1234 5678", bank.TokenOrigin, "Windows / Edge", "2026年10月6日 14:24", "心当たりがない", "誰にも伝えないで"},
+		"token_reminder": {date, english, bank.TokenOrigin, "iPhone / Safari", "トークンを更新する", "Renew the token"},
+		"token_expired":  {date, english, "2029年6月30日 00:30", bank.TokenOrigin, "お預け入れには影響ありません"},
+	} {
+		subject, body, err := compose(topic, values)
+		if err != nil || !strings.HasPrefix(subject, "【印鑑銀行】") || strings.ContainsAny(subject+body, "{}") {
+			t.Errorf("%s: %v, %q\n%s", topic, err, subject, body)
+		}
+		for _, want := range says {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s does not say %q:\n%s", topic, want, body)
+			}
+		}
+		if rest := strings.NewReplacer(values["objection_link"], "", bank.LoginOrigin+"/not-me", "").Replace(body); strings.Contains(rest, bank.LoginOrigin) {
+			t.Errorf("%s leads to the log-in host:\n%s", topic, body)
+		}
+	}
+}
+
 func TestMails(t *testing.T) {
 	bank := authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: "https://login.bank.example", TokenOrigin: "https://token.bank.example", MailFrom: "otp@bank.example", Phone: "0120-000-000"}
 	compose := web.Compose(texts(t), bank)
 	values := map[string]string{"number": "1234 5678", "app": bank.TokenOrigin, "device": "Windows / Edge", "time": "2026-10-05T05:24:00Z", "expires": "2026-10-06T05:24:00Z", "phone_number": bank.Phone, "phone": "iPhone / Safari",
-		"place": "192.0.2.*", "passkey": "iPhone", "usable": "2026-10-06T05:24:00Z", "before": "iPhone", "objection": "2345-6789-ABCD-EFGH", "objection_link": bank.LoginOrigin + "/not-me#23456789ABCDEFGH"}
+		"place": "192.0.2.*", "passkey": "iPhone", "usable": "2026-10-06T05:24:00Z", "before": "iPhone", "objection": "2345-6789-ABCD-EFGH", "objection_link": bank.LoginOrigin + "/not-me#23456789ABCDEFGH",
+		"address": "h*****@example.jp", "mail": "transaction_approved", "factor": "confirm_password", "from": "2026-10-06T05:24:00Z", "what": "transfer", "reference": "7K3M-9QXT"}
 	for _, topic := range []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "password_changed", "transaction_auth_added", "transaction_reported", "transfers_resumed",
-		"login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "passkey_held", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held", "service_stopped", "service_restarted"} {
+		"login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "passkey_held", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held", "service_stopped", "service_restarted",
+		"address_changed", "factor_blocked", "token_ordered", "token_registered", "mail_on", "mail_off", "transaction_approved", "login_known_device"} {
 		subject, body, err := compose(topic, values)
 		if err != nil {
 			t.Fatal(err)
@@ -223,15 +268,15 @@ func TestMails(t *testing.T) {
 				want = "iPhone / Safari"
 			case want == "Windows / Edge" && (topic == "transfers_resumed" || topic == "service_restarted" || topic == "service_stopped"):
 				want = "再開"
-			case want == "心当たりがない" && topic == "service_stopped": // she has just said so
-				want = "お申し出"
+			case want == "Windows / Edge" && (topic == "factor_blocked" || topic == "token_registered" || topic == "transaction_approved"): // they name what is known of them
+				want = map[string]string{"factor_blocked": "確認用パスワード", "token_registered": "iPhone / Safari", "transaction_approved": "7K3M-9QXT"}[topic]
 			}
 			if !strings.Contains(body, want) {
 				t.Errorf("%s does not say %q:\n%s", topic, want, body)
 			}
 		}
 		// A notice of something that she can object to leads to the page that stops her service and asks for no password. No other leads to the log-in host.
-		objection := slices.Contains([]string{"address_corrected", "password_changed", "login_new_device", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held"}, topic)
+		objection := slices.Contains([]string{"token_started", "token_stopped", "transaction_auth_added", "service_restarted", "address_changed", "token_ordered", "token_registered", "mail_on", "mail_off", "address_corrected", "password_changed", "login_new_device", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held"}, topic)
 		rest := strings.NewReplacer(values["objection_link"], "", bank.LoginOrigin+"/not-me", "").Replace(body)
 		if objection != (rest != body) || objection != strings.Contains(body, values["objection"]) {
 			t.Errorf("%s: a way to object %v\n%s", topic, !objection, body)
