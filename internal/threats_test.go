@@ -16,7 +16,8 @@ func TestEveryAttackHasItsTest(t *testing.T) {
 	}
 	named := regexp.MustCompile("`([a-z0-9/_]+_test\\.go):((?:Test|Fuzz)[A-Za-z0-9]+)`")
 	rows := 0
-	for line := range strings.Lines(string(b)) {
+	attacks, _, _ := strings.Cut(string(b), "\n## What opens which door\n") // that table has a test of its own
+	for line := range strings.Lines(attacks) {
 		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| attack") {
 			continue
 		}

@@ -154,6 +154,9 @@ type configPolicy struct {
 	Passkeys            *int           `toml:"passkeys"`
 	PasskeyByMail       *bool          `toml:"passkey_by_mail"`
 	CoolingOff          *time.Duration `toml:"cooling_off"`
+	ObjectionTime       *time.Duration `toml:"objection_time"`
+	NoticeKept          *time.Duration `toml:"notice_kept"`
+	MuteDelay           *time.Duration `toml:"mute_delay"`
 	MailCodeLife        *time.Duration `toml:"mail_code_life"`
 	MailCodeTries       *int           `toml:"mail_code_tries"`
 	PhoneCallLife       *time.Duration `toml:"phone_call_life"`
@@ -212,6 +215,9 @@ func (c configPolicy) policy() policy.Policy {
 	set(&p.Passkeys, c.Passkeys)
 	set(&p.PasskeyByMail, c.PasskeyByMail)
 	set(&p.CoolingOff, c.CoolingOff)
+	set(&p.ObjectionTime, c.ObjectionTime)
+	set(&p.NoticeKept, c.NoticeKept)
+	set(&p.MuteDelay, c.MuteDelay)
 	set(&p.MailCodeLife, c.MailCodeLife)
 	set(&p.MailCodeTries, c.MailCodeTries)
 	set(&p.PhoneCallLife, c.PhoneCallLife)

@@ -25,6 +25,8 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/phone"
+	"github.com/inkan-auth/inkan/internal/domain/reissue"
+	"github.com/inkan-auth/inkan/internal/testkit"
 )
 
 // telephoned is a house with a carrier and a core beside it, all on one real port as in the demo.
@@ -371,6 +373,17 @@ func TestTheCoreOfTheReferenceBank(t *testing.T) {
 	}
 	if got := ask("1", s.PIN); got != right {
 		t.Errorf("the first question once more: %+v", got)
+	}
+	// Over the door of the re-issue: the PIN stands in no log and in no table, whether it is right or not.
+	second, s2 := x.customer(1)
+	for _, pin := range []string{"4444", s2.PIN} {
+		_, err := x.BeginReissue(t.Context(), testkit.Visit(authority.PC), reissue.Token, authority.CardCheck{Branch: "101", AccountType: "普通", AccountNumber: s2.Account(), PIN: []byte(pin)})
+		if (err == nil) != (pin == s2.PIN) {
+			t.Errorf("the card of %s: %v", second, err)
+		}
+		if m := regexp.MustCompile(`(^|[^0-9a-zA-Z])` + pin + `([^0-9a-zA-Z]|$)`); m.MatchString(x.log.String()) || m.MatchString(strings.Join(x.state(), "\n")) {
+			t.Error("a PIN stands in the log or in a table")
+		}
 	}
 	res, err := x.visits.Post(x.at("core")+"/card-checks", "application/json", strings.NewReader(`{"request":"9","branch":"101","account_type":"普通","account_number":"1000001","pin":"2580"}`))
 	fine(t, err)

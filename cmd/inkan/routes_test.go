@@ -187,8 +187,8 @@ func stand(t testing.TB) *standing {
 	s.fresh = w.LogIn(w.Person(5, false), authority.PC)
 	s.phone = w.enrolled(s.inUse)
 	s.owing = w.LogIn(third, authority.PC)
-	s.leaving = w.LogIn(w.Person(61, false), authority.PC)
-	w.Person(62, false) // who stops hers without a log-in
+	s.leaving = w.LogIn(w.Person(31, false), authority.PC)
+	w.Person(32, false) // who stops hers without a log-in
 	s.passkeys()
 	s.waiting = w.registered(s.registered)
 	late := w.Person(40, false)
@@ -293,7 +293,7 @@ func (s *standing) deeds() map[string]ask {
 		"/security/errand/{errand}/do":     form("/security/errand/"+s.approved.ID+"/do", s.inUse, "name", "PC 2", "response", string(s.made)),
 		"/security/errand/{errand}/cancel": form("/security/errand/"+s.byMail.ID+"/cancel", s.plain),
 
-		"/emergency-stop":         preFormed("/emergency-stop", "login_id", "hanako62", "by", "confirm", "secret", testkit.Confirm),
+		"/emergency-stop":         preFormed("/emergency-stop", "login_id", "hanako32", "by", "confirm", "secret", testkit.Confirm),
 		"/security/stop":          form("/security/stop", s.leaving),
 		"/security/notices/mails": form("/security/notices/mails", s.inUse, "mail", "login_known_device", "on", "yes"),
 		"/security/address":       form("/security/address", s.inUse, "mail", "hanako@another.example.jp"),

@@ -19,6 +19,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/passkey"
+	"github.com/inkan-auth/inkan/internal/domain/password"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
@@ -62,6 +63,8 @@ type Config struct {
 	Log       *slog.Logger
 	// Listed says whether a folded password is among the leaked ones.
 	Listed func(string) bool
+	// Cost is what hashing a password costs; zero means password.Default. Only tests of what has nothing to do with passwords take less.
+	Cost password.Params
 	// Hashers is how many passwords are hashed at the same time; zero means one for each processor.
 	Hashers int
 }
@@ -95,6 +98,9 @@ func New(ctx context.Context, c Config) (*Authority, error) {
 	}
 	if c.Listed == nil {
 		c.Listed = func(string) bool { return false }
+	}
+	if c.Cost == (password.Params{}) {
+		c.Cost = password.Default
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -397,13 +397,13 @@ func (a *Authority) pepper(p []byte) []byte { return a.Keys.MAC("password", p) }
 
 func (a *Authority) hashPassword(ctx context.Context, p []byte) (phc string, err error) {
 	salt := [16]byte(a.random(16))
-	err = a.hash.run(ctx, true, func() { phc = password.Hash(p, salt, password.Default, a.pepper) })
+	err = a.hash.run(ctx, true, func() { phc = password.Hash(p, salt, a.Cost, a.pepper) })
 	return phc, err
 }
 
 func (a *Authority) verifyPassword(ctx context.Context, known bool, given []byte, stored string) (ok, weak bool, err error) {
 	var inner error
-	err = a.hash.run(ctx, known, func() { ok, weak, inner = password.Verify(given, stored, password.Default, a.pepper) })
+	err = a.hash.run(ctx, known, func() { ok, weak, inner = password.Verify(given, stored, a.Cost, a.pepper) })
 	return ok, weak, errors.Join(err, inner)
 }
 

@@ -153,6 +153,9 @@ func (a *Authority) BeginPhone(ctx context.Context, by audit.Actor, customerID, 
 			return err
 		}
 		live := err == nil
+		if live && open.Customer != customerID {
+			return problem.New(problem.NotFound)
+		}
 		if live && open.Way == string(way) && store.Time(open.ExpiresAt).After(d.now) && d.now.Sub(store.Time(open.CreatedAt)) < phonePause { // a second click, or the answer was lost
 			d.detail["check"] = open.ID
 			return nil

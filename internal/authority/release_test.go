@@ -8,8 +8,8 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
-	"github.com/inkan-auth/inkan/internal/domain/release"
 	"github.com/inkan-auth/inkan/internal/domain/reissue"
+	"github.com/inkan-auth/inkan/internal/domain/release"
 	"github.com/inkan-auth/inkan/internal/testkit"
 )
 

@@ -21,6 +21,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/connector/keys"
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/notice"
+	"github.com/inkan-auth/inkan/internal/domain/password"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/store"
@@ -166,7 +167,7 @@ func Node(t testing.TB, s *store.Store, clock *Clock, post *Post, keyDir string,
 		c(&p)
 	}
 	var log strings.Builder
-	a, err := authority.New(t.Context(), authority.Config{Store: s, Keys: k, Mailer: post, Core: post.cards, Telephone: post.line, Speak: speak, Caller: callback.New(false), Compose: compose, Word: word, Policy: p, Now: clock.Now, Rand: rand.Reader,
+	a, err := authority.New(t.Context(), authority.Config{Store: s, Keys: k, Mailer: post, Core: post.cards, Telephone: post.line, Speak: speak, Caller: callback.New(false), Compose: compose, Word: word, Policy: p, Now: clock.Now, Rand: rand.Reader, Cost: cheap,
 		Log:  slog.New(slog.NewTextHandler(&syncWriter{w: &log}, nil)),
 		Bank: authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: LoginOrigin, TokenOrigin: TokenOrigin, StaffOrigin: StaffOrigin, MailFrom: "otp@bank.example", Phone: "0120-000-000"}})
 	if err != nil {
@@ -174,6 +175,15 @@ func Node(t testing.TB, s *store.Store, clock *Clock, post *Post, keyDir string,
 	}
 	w := &World{a, t, clock, post, post.line, post.cards, &log}
 	KeyDirs.Store(w, keyDir)
+	return w
+}
+
+// cheap is what hashing costs in tests that are about something else: at its real cost it would be most of their time.
+var cheap = password.Params{Memory: 64, Passes: 1, Lanes: 1}
+
+// Costly is w at the real cost of hashing.
+func (w *World) Costly() *World {
+	w.Cost = password.Default
 	return w
 }
 

@@ -9,15 +9,6 @@ import (
 	"context"
 )
 
-const deleteOldPhoneChecks = `-- name: DeleteOldPhoneChecks :exec
-DELETE FROM phone_check WHERE ended_at > 0 AND ended_at < $1
-`
-
-func (q *Queries) DeleteOldPhoneChecks(ctx context.Context, endedAt int64) error {
-	_, err := q.db.ExecContext(ctx, deleteOldPhoneChecks, endedAt)
-	return err
-}
-
 const endPhoneCheck = `-- name: EndPhoneCheck :execrows
 UPDATE phone_check SET state = $2, reason = $3, ended_at = $4, call = $5, code_sealed = $6 WHERE id = $1 AND state IN ('waiting', 'ringing', 'answered')
 `

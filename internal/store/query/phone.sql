@@ -40,8 +40,5 @@ SELECT * FROM phone_check WHERE state IN ('waiting', 'ringing', 'answered') AND 
 -- name: OpenCallbacks :many
 SELECT * FROM phone_check WHERE way = 'staff_callback' AND state = 'waiting' AND expires_at > CAST(sqlc.arg(now) AS BIGINT) AND id > sqlc.arg(after) ORDER BY id LIMIT sqlc.arg(most);
 
--- name: DeleteOldPhoneChecks :exec
-DELETE FROM phone_check WHERE ended_at > 0 AND ended_at < $1;
-
 -- name: SetPhone :execrows
 UPDATE customer SET phone = $2, phone_since = $3, version = version + 1 WHERE id = $1;

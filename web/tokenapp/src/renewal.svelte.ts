@@ -3,6 +3,7 @@
 
 import { confirmRenewal, Problem, renew } from './api.ts';
 import { clock } from './clock.svelte.ts';
+import { desk } from './desk.svelte.ts';
 import { platform } from './platform.ts';
 import { exportPublic, thumbprint } from './protocol/jws.ts';
 import { makeAgreementPair, makeSigningPair } from './protocol/keys.ts';
@@ -68,6 +69,8 @@ class Renewal {
       const contract = await store.contract(token);
       if (!contract) return;
       if (!contract.next) {
+        // What was signed with the key in use is sent while it is in use.
+        await desk.part?.transactions.flush().catch(() => undefined);
         const [signing, agreement] = await Promise.all([makeSigningPair(), makeAgreementPair()]);
         const renewal = renewalId();
         const generation = following(contract.generation);

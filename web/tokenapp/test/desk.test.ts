@@ -176,6 +176,32 @@ test.each([
   expect(await ledger.unsent()).toEqual([]);
 });
 
+test('an answer that was signed before a renewal is taken back, and the customer is asked again', async () => {
+  const id = await ask();
+  bank.refuse = { kind: 'key-renewed' };
+  await transactions.decide(transactions.pending[0]!, 'ja', 'approve', '');
+  await transactions.flush();
+  expect(states()).toEqual([]);
+  bank.refuse = undefined;
+  await transactions.refresh();
+  expect(transactions.pending.map((asked) => asked.checked.document.id)).toEqual([id]);
+  await transactions.decide(transactions.pending[0]!, 'ja', 'approve', '');
+  await transactions.flush();
+  expect(states()).toEqual(['approved']);
+  expect(new Set(bank.decisions).size).toBe(2);
+});
+
+test('while the receipt of a renewal is missing, an answer waits for it', async () => {
+  const store = await import('../src/store.ts');
+  await ask();
+  const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify']);
+  await store.beginRenewal(contract.token, { renewal: 'x', generation: '2', envelope: 'x', device: 'x', signing: pair });
+  bank.refuse = { kind: 'key-renewed' };
+  await transactions.decide(transactions.pending[0]!, 'ja', 'approve', '');
+  await transactions.flush();
+  expect(states()).toEqual(['waiting']);
+});
+
 test('a server that is busy has not answered', async () => {
   await ask();
   bank.refuse = { kind: 'unavailable' };
