@@ -117,6 +117,9 @@ func report(f transaction.Findings, pinned bool) string {
 	line("for", f.Document.Audience)
 	if f.Permit != nil {
 		line("carried out", f.Permit.Time.Format(time.RFC3339)+" – permit for request "+f.Permit.Request+" of customer "+f.Permit.Customer+", grade "+string(f.Permit.Grade)+" at that time")
+		for _, c := range f.Permit.CoolingOff {
+			line("changed before", c.Change+" on "+c.Since.Format(time.RFC3339)+" – the bank was asked to be careful until "+c.Until.Format(time.RFC3339))
+		}
 	}
 	line("issuer", f.Issuer)
 	line("root", f.Root)
@@ -149,5 +152,6 @@ func reason(r string) string {
 }
 
 func by(how string) string {
-	return map[string]string{"qr": "by scanning the key on the bank's page and the number from the mail", "typed": "by typing the key from the bank's page and the number from the mail"}[how]
+	return map[string]string{"qr": "by scanning the key on the bank's page and the number from the mail", "typed": "by typing the key from the bank's page and the number from the mail",
+		"renewal": "by renewing the keys in the app"}[how]
 }

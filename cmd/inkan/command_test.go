@@ -268,7 +268,7 @@ func TestADryRunWritesNothing(t *testing.T) {
 	s := newSite(t)
 	csv := s.write("customers.csv", csvOf(1), 0o600)
 	client := s.write("client.json", `{"id":"bank","name":"Bank","token_endpoint_auth_method":"client_secret_basic","redirect_uris":["https://www.bank.example/return"]}`, 0o600)
-	tasks := [][]string{{"keys"}, {"customers", csv}, {"oidc-client", client}, {"api-client", "core", "otp:verify"}, {"fence"}, {"clock"}}
+	tasks := [][]string{{"keys"}, {"customers", csv}, {"oidc-client", client}, {"api-client", "core", "otp:verify"}, {"phone", "R-1", "03-1234-5678"}, {"fence"}, {"clock"}}
 	for _, task := range tasks {
 		before := s.files()
 		code, out, err := s.admin(task[0], task[1:]...)
@@ -287,7 +287,7 @@ func TestADryRunWritesNothing(t *testing.T) {
 	fine(t, err)
 	defer func() { _ = at.Close() }()
 	all := strings.Join(dump(t, at), "\n")
-	for _, want := range []string{"oidc_client id=bank", "api_client id=core", "action=fence.raise", "action=customer.import", "login_id=tanaka001"} {
+	for _, want := range []string{"oidc_client id=bank", "api_client id=core", "action=fence.raise", "action=customer.import", "action=phone.set", "phone=03-1234-5678", "login_id=tanaka001"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%s is missing", want)
 		}

@@ -77,9 +77,9 @@ func requestKey(path string) (*ecdsa.PrivateKey, error) {
 		}
 		key, err := x509.ParseECPrivateKey(block.Bytes)
 		if err != nil {
-			var any any
-			any, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-			key, _ = any.(*ecdsa.PrivateKey)
+			var parsed any
+			parsed, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+			key, _ = parsed.(*ecdsa.PrivateKey)
 		}
 		if err == nil && key != nil {
 			return key, onP256(&key.PublicKey)

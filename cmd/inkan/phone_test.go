@@ -5,7 +5,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -13,6 +16,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -393,5 +397,60 @@ func TestTheCoreOfTheReferenceBank(t *testing.T) {
 	}
 	if strings.Contains(x.log.String(), s.PIN) || strings.Contains(x.log.String(), s.Account()) {
 		t.Error("PIN or account stand in the log")
+	}
+}
+
+// The partners of the configuration file: keys in either form, none that others can read, none on another curve.
+func TestPartnersOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	good, err := os.ReadFile(s.path("inkan.toml"))
+	fine(t, err)
+	key, err := demoClientKey(s.path("sec1.pem"))
+	fine(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	fine(t, err)
+	s.write("pkcs8.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), 0o600)
+	s.write("open.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), 0o644)
+	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	fine(t, err)
+	s.write("public.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})), 0o644)
+	wide, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	fine(t, err)
+	der, err = x509.MarshalPKCS8PrivateKey(wide)
+	fine(t, err)
+	s.write("p384.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), 0o600)
+	s.write("empty.pem", "nothing\n", 0o600)
+	read := func(lines string) (parts, error) {
+		t.Helper()
+		c, err := readConfig(s.write("partners.toml", string(good)+lines, 0o600))
+		fine(t, err)
+		var p parts
+		return p, c.partners(&p)
+	}
+	in := func(name string) string { return fmt.Sprintf("%q", s.path(name)) }
+	c, err := readConfig(s.write("partners.toml", string(good)+"[core]\nurl = \"https://core.bank.example\"\nkey = "+in("sec1.pem")+"\nanswers = "+in("public.pem")+
+		"\n[telephone]\nurl = \"https://carrier.example/x\"\nkey = "+in("pkcs8.pem")+"\ncalls = true\ndial = \"0120-111-222\"\n[telephone.sip]\nlisten = \"127.0.0.1:0\"\ntrusted = [\"10.9.0.0/28\"]\n", 0o600))
+	fine(t, err)
+	var p parts
+	fine(t, c.partners(&p))
+	if k := p.telephone.Kinds(); p.core == nil || !k.Calls || k.Messages || k.Dial != "0120-111-222" || p.sip == nil || len(p.sip.Trusted) != 1 {
+		t.Errorf("partners: %+v, %+v, %+v", p.core, k, p.sip)
+	}
+	if c, err = readConfig(s.path("inkan.toml")); err != nil || c.partners(&p) != nil {
+		t.Errorf("without partners: %v", err)
+	}
+	for lines, says := range map[string]string{
+		"[core]\nurl = \"https://core.bank.example\"\nkey = " + in("open.pem"):                                            "chmod 600",
+		"[core]\nurl = \"https://core.bank.example\"\nkey = " + in("p384.pem"):                                            "P-256",
+		"[core]\nurl = \"https://core.bank.example\"\nkey = " + in("empty.pem"):                                           "holds no EC key",
+		"[core]\nurl = \"https://core.bank.example\"\nkey = " + in("none.pem"):                                            "core.key",
+		"[core]\nurl = \"https://core.bank.example\"\nkey = " + in("sec1.pem") + "\nanswers = " + in("sec1.pem"):          "core.answers",
+		"[core]\nurl = \"https://core.bank.example\"\nkey = " + in("sec1.pem") + "\nca = " + in("empty.pem"):              "holds no certificate",
+		"[telephone]\nurl = \"https://carrier.example\"\nmessages = true\ncertificate = \"x\"\ncertificate_key = \"x\"\n": "telephone.certificate_key",
+	} {
+		if _, err := read(lines + "\n"); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want a sentence with %q", lines, err, says)
+		}
 	}
 }

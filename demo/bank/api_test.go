@@ -35,7 +35,7 @@ type api struct {
 	created []string        // Ids in the order of their making.
 	alarms  int
 	auth    map[string]any
-	changes []map[string]any // What was changed lately.
+	changes []map[string]any             // What was changed lately.
 	refuse  map[string]string            // Kind to refuse with, by the last segment of the path.
 	lose    func(act string, n int) lost // n counts the calls of this act from 1.
 	away    bool                         // The server answers 503 to everything.

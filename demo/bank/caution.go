@@ -27,7 +27,9 @@ func cautious(what deed, c client.CoolingOff) (why string, x caution) {
 	if !fresh {
 		return "", x
 	}
-	i := slices.IndexFunc(c.Changes, func(change client.Change) bool { return slices.Contains(cautiousAfter, change.Change) && change.Until.Equal(until) })
+	i := slices.IndexFunc(c.Changes, func(change client.Change) bool {
+		return slices.Contains(cautiousAfter, change.Change) && change.Until.Equal(until)
+	})
 	x = caution{until, "change_" + c.Changes[i].Change}
 	switch d := what.(type) {
 	case registration:

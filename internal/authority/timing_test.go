@@ -22,7 +22,7 @@ func TestTimeTellsNoNames(t *testing.T) {
 	if n == 0 {
 		t.Skip("only in the long run: INKAN_TEST_LONG=5000")
 	}
-	w := testkit.New(t, testkit.SQLite(t), func(p *policy.Policy) { p.TriesForLife = 100 })
+	w := testkit.Costly(t, testkit.SQLite(t), func(p *policy.Policy) { p.TriesForLife = 100 })
 	id := w.Person(1, false)
 	b := &testkit.Browser{W: w, Visit: testkit.Visit(authority.PC)}
 	times := map[string][]float64{}

@@ -65,6 +65,7 @@ type Post struct {
 	t      testing.TB
 	line   *Line // the other pretend partners go with it from node to node
 	cards  *Cards
+	cost   password.Params
 }
 
 // Send keeps the mail, or fails as it was told to. Nothing may leave from inside a write.
@@ -146,12 +147,23 @@ func SQLite(t testing.TB) *store.Store {
 // New makes a world on a store; change adjusts its policy.
 func New(t testing.TB, s *store.Store, change ...func(*policy.Policy)) *World {
 	t.Helper()
+	return newWorld(t, s, cheap, change...)
+}
+
+// Costly is New with what hashing a password really costs.
+func Costly(t testing.TB, s *store.Store, change ...func(*policy.Policy)) *World {
+	t.Helper()
+	return newWorld(t, s, password.Default, change...)
+}
+
+func newWorld(t testing.TB, s *store.Store, cost password.Params, change ...func(*policy.Policy)) *World {
+	t.Helper()
 	clock := &Clock{now: time.Date(2026, 11, 22, 1, 2, 30, 0, time.UTC)}
 	dir := filepath.Join(t.TempDir(), "keys")
 	if err := keys.Create(dir, TokenOrigin, clock.Now(), web.Templates); err != nil {
 		t.Fatalf("making keys: %v", err)
 	}
-	return Node(t, s, clock, &Post{bounce: map[string]bool{}, store: s, t: t, line: newLine(t, s.Writing), cards: &Cards{cards: map[string]authority.CardResult{}}}, dir, change...)
+	return Node(t, s, clock, &Post{bounce: map[string]bool{}, store: s, t: t, line: newLine(t, s.Writing), cards: &Cards{cards: map[string]authority.CardResult{}}, cost: cost}, dir, change...)
 }
 
 // Node is a further authority on the same store, clock and keys.
@@ -167,7 +179,7 @@ func Node(t testing.TB, s *store.Store, clock *Clock, post *Post, keyDir string,
 		c(&p)
 	}
 	var log strings.Builder
-	a, err := authority.New(t.Context(), authority.Config{Store: s, Keys: k, Mailer: post, Core: post.cards, Telephone: post.line, Speak: speak, Caller: callback.New(false), Compose: compose, Word: word, Policy: p, Now: clock.Now, Rand: rand.Reader, Cost: cheap,
+	a, err := authority.New(t.Context(), authority.Config{Store: s, Keys: k, Mailer: post, Core: post.cards, Telephone: post.line, Speak: speak, Caller: callback.New(false), Compose: compose, Word: word, Policy: p, Now: clock.Now, Rand: rand.Reader, Cost: post.cost,
 		Log:  slog.New(slog.NewTextHandler(&syncWriter{w: &log}, nil)),
 		Bank: authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: LoginOrigin, TokenOrigin: TokenOrigin, StaffOrigin: StaffOrigin, MailFrom: "otp@bank.example", Phone: "0120-000-000"}})
 	if err != nil {
@@ -180,12 +192,6 @@ func Node(t testing.TB, s *store.Store, clock *Clock, post *Post, keyDir string,
 
 // cheap is what hashing costs in tests that are about something else: at its real cost it would be most of their time.
 var cheap = password.Params{Memory: 64, Passes: 1, Lanes: 1}
-
-// Costly is w at the real cost of hashing.
-func (w *World) Costly() *World {
-	w.Cost = password.Default
-	return w
-}
 
 // KeyDirs remembers where a world's keys are, for a second node.
 var KeyDirs sync.Map

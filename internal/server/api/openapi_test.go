@@ -495,10 +495,12 @@ func driftOfSchema(c contract, of reflect.Type, name string, request bool) (foun
 	if closed := schema["additionalProperties"] == false; closed != request { // requests are read strictly; answers may grow
 		say("additionalProperties is %v", schema["additionalProperties"])
 	}
-	var members []string
+	var members, optional []string
 	for i := range of.NumField() {
 		member, more, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
-		if more != "" || member == "" {
+		if more == "omitempty" && !request {
+			optional = append(optional, member)
+		} else if more != "" || member == "" {
 			say("%s has a tag that this test does not know", of.Field(i).Name)
 		}
 		members = append(members, member)
@@ -518,6 +520,7 @@ func driftOfSchema(c contract, of reflect.Type, name string, request bool) (foun
 	}
 	required := texts(schema["required"])
 	slices.Sort(required)
+	members = slices.DeleteFunc(members, func(m string) bool { return slices.Contains(optional, m) })
 	slices.Sort(members)
 	if !slices.Equal(required, members) {
 		say("required is %v, want %v", required, members)

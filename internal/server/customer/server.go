@@ -314,7 +314,7 @@ func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // wayOn is the button of an error page: which page helps on, and the words on the button.
 var wayOn = map[problem.Kind]way{
-	problem.ServiceStopped: {"/reissue", "go.reissue"},
+	problem.ServiceStopped: {"/reissue?wish=service", "go.reissue"},
 	problem.BadClient:      {"/", "go.security"},
 	problem.SessionOver:    {"/login", "go.login"},
 }
