@@ -49,6 +49,7 @@ const usage = `inkan-token is a token on the command line.
   inkan-token approve|reject|report TRANSACTION [TOKEN]          your signed answer; report: I did not ask for this
   inkan-token offline [INKAN1:… | -] [TOKEN]                     without a network: the text of the bank's QR code → eight digits
   inkan-token renew [-number 12345678] [TOKEN]                   other keys and a new date; the mailed number only after the old date
+  inkan-token move [TOKEN]                                       to another device: the link for it; there, after the approval, its first code
   inkan-token remove TOKEN                                       forget a token
 
 Options of all of them: -file FILE (default: inkan-token/tokens.json in your configuration directory)
@@ -86,7 +87,7 @@ type call struct {
 }
 
 func dispatch(ctx context.Context, name string, args []string, w world) error {
-	commands := map[string]func(context.Context, *call) error{"register": register, "list": list, "code": code, "status": status, "remove": remove, "renew": renew,
+	commands := map[string]func(context.Context, *call) error{"register": register, "list": list, "code": code, "status": status, "remove": remove, "renew": renew, "move": move,
 		"transactions": transactions, "approve": decide(transaction.Yes), "reject": decide(transaction.No), "report": decide(transaction.NotMe), "offline": offline}
 	f, ok := commands[name]
 	if !ok {

@@ -65,6 +65,10 @@ func register(ctx context.Context, c *call) error {
 	if err := c.wallet.save(); err != nil {
 		return err
 	}
+	if p.Move {
+		fmt.Fprintf(c.stdout, "Registered %s (%s, %s). Now compare what both devices show: inkan-token move\n", t.ID, t.Bank, t.Account)
+		return nil
+	}
 	fmt.Fprintf(c.stdout, "Registered %s (%s, %s). Now type this code at the bank to start its use:\n", t.ID, t.Bank, t.Account)
 	c.args = []string{t.ID}
 	return code(ctx, c)
@@ -76,7 +80,10 @@ func (c *call) prepare() (*pending, error) {
 	var enrolmentID, key string
 	if c.link != "" {
 		var err error
-		if p.Issuer, enrolmentID, key, p.Root, err = enrolment.ParseLink(c.link); err != nil {
+		var number string // of a link from another device: its approval stands in the place of the mail
+		if p.Issuer, enrolmentID, key, p.Root, number, err = enrolment.ParseMoveLink(c.link); err == nil {
+			p.Move, c.number = true, number
+		} else if p.Issuer, enrolmentID, key, p.Root, err = enrolment.ParseLink(c.link); err != nil {
 			return nil, errors.New("this is not a registration link; copy it whole, with everything behind the #")
 		}
 	} else {

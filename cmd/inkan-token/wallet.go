@@ -58,7 +58,8 @@ type pending struct {
 	SigningKey   []byte `json:"signing_key"`
 	AgreementKey []byte `json:"agreement_key"`
 	Registration string `json:"registration"`
-	Asked        string `json:"asked"` // what it was made from, so that the same command goes on with it
+	Asked        string `json:"asked"`          // what it was made from, so that the same command goes on with it
+	Move         bool   `json:"move,omitempty"` // from another device that has to approve
 }
 
 // next is a renewal under way. It is on disk before the first byte leaves.

@@ -410,7 +410,7 @@ func TestAnExpiredTokenIsNotCalledWrong(t *testing.T) {
 		phone := w.LogIn(id, authority.PC).Enrol()
 		w.Clock.Move(w.Policy.TokenLife + time.Hour)
 		b := w.LogIn(id, authority.PC)
-		step(t, b, authority.StepOTP)
+		step(t, b, authority.StepRenew)
 		want(t, "before any worker has run", b.Code(phone.Code()), problem.TokenExpired)
 		want(t, "sweeping", w.SweepDue(t.Context()), "")
 		want(t, "after", b.Code(phone.Code()), problem.TokenExpired)
