@@ -371,7 +371,7 @@ func (w *benchWorld) seedOne(ctx context.Context, tx *store.Tx, k *keys.Keys, i 
 		tx.InsertCustomer(ctx, db.InsertCustomerParams{ID: t.customer, Ref: t.ref, LoginID: t.ref, Name: "山田 花子", Branch: "101", AccountType: "普通", AccountNumber: fmt.Sprintf("%07d", i),
 			LoginPassword: "none", ConfirmPassword: "none", State: "active", CreatedAt: us}),
 		tx.InsertAddress(ctx, db.InsertAddressParams{ID: address, Customer: t.customer, Mail: t.ref + "@mail.example", State: "usable", Since: us}),
-		tx.InsertEnrolment(ctx, db.InsertEnrolmentParams{ID: enrolment, Customer: t.customer, Address: address, KeySealed: random(48), KeyTypedMac: random(32), KeySecretMac: random(32),
+		tx.InsertEnrolment(ctx, db.InsertEnrolmentParams{ID: enrolment, Customer: t.customer, Purpose: "first", Address: address, KeySealed: random(48), KeyTypedMac: random(32), KeySecretMac: random(32),
 			KeyExpiresAt: us, NumberSealed: random(48), NumberMac: random(32), OrderedAt: us, ExpiresAt: later, RequestHash: random(32)}),
 		store.Must(tx.EndEnrolment(ctx, db.EndEnrolmentParams{ID: enrolment, State: "completed", EndedAt: us, State_2: "ordered"})),
 		tx.InsertToken(ctx, db.InsertTokenParams{ID: t.id, Customer: t.customer, Enrolment: enrolment, Generation: 1, Platform: "iPhone / Safari", SigningKey: w.point[:], KeyThumbprint: w.point.Thumbprint(),

@@ -34,6 +34,9 @@ var jsonDoors = map[string]jsonDoor{
 	"/v1/verifier":                  {"verifier", `,"created":"x","assertion":""`},
 	"/v1/verifier/removal":          {"removal", `,"assertion":""`},
 	"/v1/otp/verifications":         {"code", `,"customer":"x"`},
+	"/v1/stop":                      {"none", ""},
+	"/v1/token/objection":           {"none", ""},
+	"/v1/customers/{ref}/stop":      {"reason", ""},
 	"/v1/moves":                     {"none", ""},
 	"/v1/moves/cancel":              {"none", ""},
 	"/v1/moves/finish":              {"code", ""},
@@ -165,6 +168,11 @@ func (s *standing) rightRequests(p *asker, id, offer string) map[string]ask {
 		"GET /v1/transactions/{id}/evidence":                 s.toAPI("/v1/transactions/"+id+"/evidence", nil),
 		"GET /v1/customers/{ref}/transaction-authentication": s.toAPI("/v1/customers/"+p.ref+"/transaction-authentication", nil),
 		"GET /v1/customers/{ref}/release-requests":           s.toAPI("/v1/customers/"+p.ref+"/release-requests", nil),
+		"POST /v1/stop":                                      fromToken(p.phone, "POST", "/v1/stop", "{}"),
+		"POST /v1/token/objection":                           fromToken(p.phone, "POST", "/v1/token/objection", "{}"),
+		"GET /v1/notices":                                    fromToken(p.phone, "GET", "/v1/notices", ""),
+		"POST /v1/customers/{ref}/stop":                      s.toAPI("/v1/customers/"+p.ref+"/stop", map[string]string{"reason": "fraud"}),
+		"GET /v1/customers/{ref}/assurance":                  s.toAPI("/v1/customers/"+p.ref+"/assurance", nil),
 		"POST /v1/moves":                                     fromToken(p.phone, "POST", "/v1/moves", "{}"),
 		"POST /v1/moves/cancel":                              fromToken(p.phone, "POST", "/v1/moves/cancel", "{}"),
 		"POST /v1/moves/finish":                              fromToken(p.phone, "POST", "/v1/moves/finish", `{"code":"123456"}`),
@@ -194,6 +202,8 @@ func TestEveryDoorOfATransferOpens(t *testing.T) {
 		{"POST /v1/transactions", 409, "transaction-pending"}, {"POST /v1/decisions", 200, `"state":"approved"`}, {"POST /v1/transactions/{id}/consume", 200, `"state":"consumed"`},
 		{"GET /v1/transactions/{id}/evidence", 200, offer}, {"POST /v1/transactions/{id}/cancel", 409, `"state":"consumed"`}, {"POST /v1/transactions/{id}/offline", 409, "transaction-decided"},
 		{"POST /v1/verifier/options", 200, `"challenge"`}, {"PUT /v1/verifier", 200, `"state":"active"`}, {"POST /v1/verifier/removal", 200, "{}"},
+		{"GET /v1/customers/{ref}/assurance", 200, `"change":"token_started"`}, {"GET /v1/notices", 200, `"inbox":"ey`}, {"POST /v1/token/objection", 409, "token-none"},
+		{"POST /v1/stop", 200, `"stopped":"2`}, {"POST /v1/customers/{ref}/stop", 200, `"stopped_now":false`},
 	} {
 		if r := s.send(right[step.door]); r.StatusCode != step.want || !strings.Contains(r.text, step.says) {
 			t.Errorf("%s answers %d %s", step.door, r.StatusCode, r.text)
@@ -274,7 +284,8 @@ func TestAScopeOpensItsOwnDoorsOnly(t *testing.T) {
 	id, offer := s.asked(p)
 	may := map[string]string{"POST /v1/otp/verifications": api.ScopeVerifyOTP, "POST /v1/transactions": api.ScopeCreate, "GET /v1/transactions/{id}": api.ScopeCreate, "POST /v1/transactions/{id}/cancel": api.ScopeCreate,
 		"POST /v1/transactions/{id}/offline": api.ScopeCreate, "POST /v1/transactions/{id}/consume": api.ScopeConsume, "GET /v1/transactions/{id}/evidence": api.ScopeEvidence,
-		"GET /v1/customers/{ref}/transaction-authentication": api.ScopeCustomer, "GET /v1/customers/{ref}/release-requests": api.ScopeCustomer, "GET /v1/reports": api.ScopeReports, "POST /v1/phone-events": api.ScopePhone}
+		"GET /v1/customers/{ref}/transaction-authentication": api.ScopeCustomer, "GET /v1/customers/{ref}/release-requests": api.ScopeCustomer, "GET /v1/reports": api.ScopeReports, "POST /v1/phone-events": api.ScopePhone,
+		"POST /v1/customers/{ref}/stop": api.ScopeStop, "GET /v1/customers/{ref}/assurance": api.ScopeAssurance}
 	right := s.rightRequests(p, id, offer)
 	for _, scope := range api.Scopes {
 		others := slices.DeleteFunc(slices.Clone(api.Scopes), func(x string) bool { return x == scope })

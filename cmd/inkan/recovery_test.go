@@ -94,7 +94,6 @@ func (s *standing) recover() (r recovery) {
 	fine(s.t, err)
 	s.deliver()
 	r.message = regexp.MustCompile(`\d{3}[ -]?\d{3}`).FindString(line.text)
-	s.Clock.Move(s.Policy.OTPStep)
 	r.code = p.Code()
 	made, err := s.MakeRelease(ctx, v, nil, "", authority.ReleaseForm{Once: "first", Items: []string{string(release.Downloads)}, Reason: string(release.LostPhone), Branch: "101", AccountType: "普通", AccountNumber: "1234567", Name: "山田 花子"})
 	fine(s.t, err)

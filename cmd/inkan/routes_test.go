@@ -67,6 +67,11 @@ var routes = []route{
 	{loginHost, "GET", "/emergency-stop", open, ""}, {loginHost, "POST", "/emergency-stop", preForm, ""}, {loginHost, "GET", "/security/stop", inside, ""}, {loginHost, "POST", "/security/stop", inside, ""},
 	{loginHost, "GET", "/security/notices", inside, ""}, {loginHost, "POST", "/security/notices/mails", inside, ""}, {loginHost, "GET", "/security/address", inside, ""}, {loginHost, "POST", "/security/address", inside, ""},
 
+	{loginHost, "GET", "/applications", open, ""}, {loginHost, "GET", "/reissue", open, ""}, {loginHost, "POST", "/reissue", preForm, ""}, {loginHost, "GET", "/reissue/state", back, ""},
+	{loginHost, "POST", "/reissue/confirm", back, ""}, {loginHost, "POST", "/reissue/phone", back, ""}, {loginHost, "POST", "/reissue/phone/code", back, ""}, {loginHost, "POST", "/reissue/order", back, ""},
+	{loginHost, "POST", "/reissue/key", back, ""}, {loginHost, "POST", "/reissue/mail", back, ""}, {loginHost, "POST", "/reissue/start", back, ""}, {loginHost, "POST", "/reissue/cancel", back, ""},
+	{loginHost, "GET", "/release-request", open, ""}, {loginHost, "POST", "/release-request", preForm, ""}, {loginHost, "POST", "/release-request/find", harmless, ""},
+	{loginHost, "GET", "/release-request/sheet", open, ""}, {loginHost, "GET", "/release-request/state", open, ""}, {loginHost, "POST", "/release-request/withdraw", preForm, ""},
 	{tokenHost, "POST", "/v1/registrations", doc, ""}, {tokenHost, "POST", "/v1/renewals", doc, ""}, {tokenHost, "POST", "/v1/renewals/confirmation", doc, ""}, {tokenHost, "GET", "/v1/time", doc, ""}, {tokenHost, "GET", "/v1/token", doc, ""},
 	{tokenHost, "POST", "/v1/moves", doc, ""}, {tokenHost, "POST", "/v1/moves/cancel", doc, ""}, {tokenHost, "POST", "/v1/moves/finish", doc, ""},
 	{tokenHost, "GET", "/{$}", open, "/"}, {tokenHost, "GET", "/r", open, ""},
@@ -197,9 +202,9 @@ func stand(t testing.TB) *standing {
 		t.Fatal(err)
 	}
 	s.expired = w.LogIn(late, authority.PC)
+	s.back = s.recover()
 	fine(t, w.Apply(t.Context(), s.ordered.Session, []byte(testkit.Confirm)))
 	w.deliver()
-	s.back = s.recover()
 	w.Clock.Move(2 * time.Second) // a mail may be sent again
 	return s
 }
@@ -334,7 +339,10 @@ func TestEveryFormDoesWhatItIsFor(t *testing.T) {
 		"/release-request", "/release-request/withdraw"}
 	deeds := s.deeds()
 	for _, path := range order {
-		if path == "/token/stop" || path == "/security/address" { // one thing is asked at a time: what the removal asks for is withdrawn first
+		if path == "/security/address" {
+			fine(t, s.CancelErrand(t.Context(), s.inUse.Session, s.text("SELECT id FROM errand WHERE customer = ? AND act = 'token.stop'", s.inUse.Customer)))
+		}
+		if path == "/token/stop" { // one thing is asked at a time: what the removal asks for is withdrawn first
 			fine(t, s.CancelErrand(t.Context(), s.inUse.Session, s.text("SELECT id FROM errand WHERE customer = ? ORDER BY created_at DESC, id DESC LIMIT 1", s.inUse.Customer)))
 		}
 		if path == "/security/session" { // that of owing has just gone on to another one

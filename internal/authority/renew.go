@@ -15,6 +15,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
 	"github.com/inkan-auth/inkan/internal/domain/otp"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/renewal"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/store"
@@ -49,7 +50,7 @@ func (a *Authority) Renew(ctx context.Context, source, compact string) (out Rene
 		d.detail = map[string]string{"generation": strconv.Itoa(req.Generation)}
 		before, err := d.RenewalOf(ctx, db.RenewalOfParams{Token: req.Token, ID: req.ID})
 		switch {
-		case err == nil && before.State == "open" && bytes.Equal(before.RequestHash, req.Hash[:]): // the answer was lost on the way, or the app was killed
+		case err == nil && before.State == string(renewal.Open) && bytes.Equal(before.RequestHash, req.Hash[:]): // the answer was lost on the way, or the app was killed
 			out = Renewal{Envelope: before.Answer, Repeated: true}
 			return nil
 		case err == nil:
@@ -236,12 +237,12 @@ func (a *Authority) ConfirmRenewal(ctx context.Context, source, compact string) 
 		if err != nil {
 			return err
 		}
-		switch r.State {
-		case "open":
-		case "confirmed":
+		switch renewal.State(r.State) {
+		case renewal.Open:
+		case renewal.Confirmed:
 			out = Renewal{Envelope: r.Receipt, Repeated: true}
 			return nil
-		case "burnt":
+		case renewal.Burnt:
 			return problem.New(problem.RenewalBurnt)
 		default:
 			return problem.New(problem.RenewalNone)

@@ -21,6 +21,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/connector/keys"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/renewal"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
@@ -615,6 +616,32 @@ func TestARenewalCrossesTheChangeOfTheIssuerKey(t *testing.T) {
 		want(t, "R2", n.Confirm(), "")
 		n.Use()
 		verified("after the renewal", 2)
+	})
+}
+
+// What the statements of a renewal write is what its life allows.
+func TestTheEndsOfARenewal(t *testing.T) {
+	short(t, func(t *testing.T, w *testkit.World) {
+		_, p := enrolled(w, 1)
+		became := func(n *testkit.Next, on renewal.Event) {
+			t.Helper()
+			row, err := w.Store.Reader().RenewalOf(t.Context(), db.RenewalOfParams{Token: p.Answer.Token, ID: n.ID})
+			if to, ok := renewal.Life.Next(renewal.Open, on); err != nil || !ok || row.State != string(to) || row.EndedAt == 0 {
+				t.Errorf("after %s it is %s, %v", on, row.State, err)
+			}
+		}
+		first, second, third := p.Next(""), p.Next(""), p.Next("")
+		want(t, "the first", first.Ask(), "")
+		want(t, "the second", second.Ask(), "")
+		became(first, renewal.Supersede)
+		for i := range 3 {
+			_, err := w.ConfirmRenewal(t.Context(), "198.51.100.0/24", second.Confirmation(fmt.Sprint(i)))
+			want(t, "a wrong code", err, map[bool]problem.Kind{true: problem.RenewalBurnt, false: problem.RenewalCodeWrong}[i == 2])
+		}
+		became(second, renewal.Burn)
+		want(t, "the third", third.Ask(), "")
+		want(t, "the third, confirmed", third.Confirm(), "")
+		became(third, renewal.Confirm)
 	})
 }
 

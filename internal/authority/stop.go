@@ -3,6 +3,7 @@ package authority
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
@@ -122,16 +123,12 @@ var StopReasons = []string{"customer", "fraud", "other"}
 
 // StopByBank stops the service of a customer for a system of the bank.
 func (a *Authority) StopByBank(ctx context.Context, by audit.Actor, ref, reason string) (Stop, error) {
-	known := false
-	for _, r := range StopReasons {
-		known = known || r == reason
-	}
-	if !known {
-		return Stop{}, problem.New(problem.Malformed, "field", "reason")
-	}
 	c, err := a.customerByRef(ctx, ref)
 	if err != nil {
 		return Stop{}, err
+	}
+	if !slices.Contains(StopReasons, reason) {
+		return Stop{}, problem.New(problem.Malformed, "field", "reason")
 	}
 	return a.stopBy(ctx, by, c.ID, map[string]string{"by": "bank", "reason": reason})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -261,7 +262,7 @@ func TestManyThrottlesAreForgotten(t *testing.T) {
 
 // Approvals that are written together move exactly those transactions that each would have moved alone, and the envelopes stand as they were given.
 func TestManyApprovalsMoveAsEachAlone(t *testing.T) {
-	kinds := []string{"waits", "is answered", "is too late", "lies behind the fence", "another's token", "a stopped token", "a token at its end", "another key", "is not there"}
+	kinds := []string{"waits", "is answered", "is too late", "lies behind the fence", "another's token", "a stopped token", "a token at its end", "another key", "a stopped service", "is not there"}
 	each(t, func(t *testing.T, e *engine) {
 		e.furnish()
 		fine(t, e.insert("bundle", map[string]any{"hash": "b1"}))
@@ -293,6 +294,8 @@ func TestManyApprovalsMoveAsEachAlone(t *testing.T) {
 					token["expires_at"] = 1000
 				case "another key":
 					token["key_thumbprint"] = "newer"
+				case "a stopped service":
+					customer["state"] = "stopped"
 				}
 				fine(t, e.insert("customer", customer))
 				fine(t, e.insert("token", token))
@@ -341,6 +344,56 @@ func TestManyApprovalsMoveAsEachAlone(t *testing.T) {
 				if fine(t, err); envelope != "of "+id {
 					t.Errorf("the decision is kept as %q", envelope)
 				}
+			}
+		}
+	})
+}
+
+// Mails that a customer may do without go to the addresses on file of those who have not turned them off by then, however many are asked for together; and the outbox takes many as it takes one.
+func TestManyMailsGoToThoseWhoWantThem(t *testing.T) {
+	each(t, func(t *testing.T, e *engine) {
+		for _, size := range batches {
+			var customers, want []string
+			for n := range size {
+				id := fmt.Sprintf("%d/%02d", size, n)
+				customers = append(customers, id)
+				fine(t, e.insert("customer", map[string]any{"id": id, "ref": id, "login_id": id, "state": "active"}))
+				fine(t, e.insert("address", map[string]any{"id": "a " + id, "customer": id, "mail": id, "state": "usable"}))
+				fine(t, e.insert("address", map[string]any{"id": "old " + id, "customer": id, "mail": "old " + id, "state": "retired", "told_until": 5000}))
+				switch n % 4 {
+				case 0: // has chosen nothing
+					want = append(want, "a "+id)
+				case 1:
+					fine(t, e.insert("mail_choice", map[string]any{"customer": id, "kind": "approved", "wanted": true, "since": 1}))
+					want = append(want, "a "+id)
+				case 2: // from later on
+					fine(t, e.insert("mail_choice", map[string]any{"customer": id, "kind": "approved", "wanted": false, "since": 1001}))
+					want = append(want, "a "+id)
+				case 3:
+					fine(t, e.insert("mail_choice", map[string]any{"customer": id, "kind": "approved", "wanted": false, "since": 1000}))
+				}
+			}
+			var got []string
+			fine(t, e.Housekeep(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				got = nil
+				to, err := tx.AddressesWanting(ctx, "approved", 1000, customers)
+				if err != nil {
+					return err
+				}
+				var messages []db.InsertOutboxParams
+				for _, d := range to {
+					got = append(got, d.ID)
+					messages = append(messages, db.InsertOutboxParams{ID: "o " + d.ID, Customer: d.Customer, Topic: "approved", Address: d.ID, Sealed: []byte{1}, CreatedAt: 1000, ExpiresAt: 2000})
+				}
+				return tx.InsertOutboxes(ctx, messages)
+			}))
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("%d together: %v, want %v", size, got, want)
+			}
+			if n := e.count(fmt.Sprintf("SELECT count(*) FROM outbox WHERE id LIKE 'o a %d/%%' AND state = 'waiting' AND due_at = 1000 AND customer = substr(id, 5)", size)); n != len(want) {
+				t.Errorf("%d messages of %d stand in the outbox", n, len(want))
 			}
 		}
 	})

@@ -183,7 +183,7 @@ func (e *engine) furnish() {
 	e.t.Helper()
 	fine(e.t, e.insert("customer", map[string]any{"id": "c1", "ref": "r1", "login_id": "l1", "state": "active"}))
 	fine(e.t, e.insert("address", map[string]any{"id": "a1", "customer": "c1", "mail": "m1", "state": "usable"}))
-	fine(e.t, e.insert("enrolment", map[string]any{"id": "e1", "customer": "c1", "address": "a1", "state": "completed", "ended_at": 1}))
+	fine(e.t, e.insert("enrolment", map[string]any{"id": "e1", "customer": "c1", "address": "a1", "state": "completed", "ended_at": 1, "purpose": "first"}))
 }
 
 // The database itself refuses every state that our tables of lives do not know, and takes every one that they do.
@@ -223,7 +223,7 @@ func TestTheDatabaseKnowsTheSameStatesAsTheTablesOfLives(t *testing.T) {
 			all := slices.Concat(c.good, []string{"", " ", "x", "null", "ACTIVE", "Active", "active ", "actives", "deleted", "unlocked", "full'", "1", "有効"})
 			for n, state := range all {
 				id := fmt.Sprintf("%s%s%d", c.table, c.column, n)
-				row := map[string]any{"id": id, "customer": "c1", "ref": id, "login_id": id, "mail": id, "address": "a1", "enrolment": "e1", "request_hash": []byte(id), "number_mac": []byte(id), "hash": []byte(id),
+				row := map[string]any{"id": id, "customer": "c1", "ref": id, "login_id": id, "mail": id, "address": "a1", "enrolment": "e1", "purpose": "first", "request_hash": []byte(id), "number_mac": []byte(id), "hash": []byte(id),
 					"pushed_hash": nil, "state": "pending", "kind": "login", "level": "full", "channel": "pc"}
 				if c.table == "customer" {
 					delete(row, "customer")
@@ -269,7 +269,7 @@ func TestTheDatabaseRefusesASecondLiveOne(t *testing.T) {
 			t.Error("a second token was brought into use")
 		}
 		enrol := func(id, state, mac string) error {
-			return e.insert("enrolment", map[string]any{"id": id, "customer": "c1", "address": "a1", "state": state, "number_mac": []byte(mac), "request_hash": []byte(id)})
+			return e.insert("enrolment", map[string]any{"id": id, "customer": "c1", "address": "a1", "state": state, "purpose": "first", "number_mac": []byte(mac), "request_hash": []byte(id)})
 		}
 		fine(t, enrol("e2", "ordered", "m1"))
 		for _, state := range []string{"ordered", "registered"} {

@@ -15,6 +15,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/phone"
 	"github.com/inkan-auth/inkan/internal/domain/reissue"
 	"github.com/inkan-auth/inkan/internal/domain/release"
+	"github.com/inkan-auth/inkan/internal/domain/renewal"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
@@ -66,6 +67,10 @@ func TestLives(t *testing.T) {
 		t.Error(err)
 	}
 	golden(t, "release", release.Life.Matrix(release.States, release.Events))
+	if err := renewal.Life.Check(renewal.States, renewal.Events, renewal.Open, renewal.Final); err != nil {
+		t.Error(err)
+	}
+	golden(t, "renewal", renewal.Life.Matrix(renewal.States, renewal.Events))
 	if err := staff.Life.Check(staff.States, staff.Events, staff.Invited, staff.Final); err != nil {
 		t.Error(err)
 	}
