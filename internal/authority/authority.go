@@ -85,7 +85,9 @@ type Authority struct {
 	templates *transaction.Bundle // in use for new transactions; nil where the keys bring none
 	bundles   sync.Map            // every bundle read so far, by its hash
 	watermark atomic.Int64
-	unknown   string // a hash to check when there is no customer, so that time tells nothing
+	// coreFailed is when the bank's core last gave no answer, in microseconds.
+	coreFailed atomic.Int64
+	unknown    string // a hash to check when there is no customer, so that time tells nothing
 }
 
 // New checks the configuration and makes an authority.

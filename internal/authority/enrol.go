@@ -324,7 +324,7 @@ func (d *deed) remailNumber(ctx context.Context, row db.Enrolment) error {
 func (d *deed) orderOf(ctx context.Context, s Session) (db.Enrolment, error) {
 	d.on(s.Customer, "")
 	row, err := d.OpenEnrolment(ctx, s.Customer)
-	if errors.Is(err, store.ErrNone) || err == nil && (row.State != string(enrolment.Ordered) || !store.Time(row.ExpiresAt).After(d.now)) {
+	if errors.Is(err, store.ErrNone) || err == nil && (row.Purpose != string(enrolment.First) || row.State != string(enrolment.Ordered) || !store.Time(row.ExpiresAt).After(d.now)) {
 		return row, problem.New(problem.EnrolmentNone)
 	}
 	d.object = row.ID
@@ -396,7 +396,7 @@ func (a *Authority) CorrectAddress(ctx context.Context, s Session, confirm []byt
 		if err != nil && !errors.Is(err, store.ErrNone) {
 			return err
 		}
-		if atOnce && err == nil && open.State == string(enrolment.Ordered) {
+		if atOnce && err == nil && open.State == string(enrolment.Ordered) && open.Purpose == string(enrolment.First) {
 			number := enrolment.Digits([16]byte(a.random(16)), enrolment.NumberDigits)
 			sealed, err := a.Keys.Seal("enrolment", "enrolment.number|"+open.ID, []byte(number))
 			if err != nil {
@@ -430,6 +430,9 @@ func (a *Authority) CancelEnrolment(ctx context.Context, s Session) error {
 		}
 		if err != nil {
 			return err
+		}
+		if row.Purpose != string(enrolment.First) { // any other is given up where it was begun
+			return problem.New(problem.EnrolmentNone)
 		}
 		d.object = row.ID
 		return d.endEnrolment(ctx, store.Enrolment(row), enrolment.Cancel)

@@ -105,6 +105,9 @@ func (a *Authority) ChooseMail(ctx context.Context, s Session, kind Optional, on
 		if !on {
 			from, topic = d.now.Add(a.Policy.MuteDelay), "mail_off"
 		}
+		if err := d.notTooSoon(ctx, s.Customer, topic); err != nil { // so that nobody buries what matters under it
+			return err
+		}
 		changed, err := store.Once(d.Queries.ChooseMail(ctx, db.ChooseMailParams{Customer: s.Customer, Kind: string(kind), Wanted: on, Since: store.Micros(from)}))
 		if err != nil || !changed {
 			return err

@@ -74,7 +74,7 @@ func (a *Authority) BeginMove(ctx context.Context, p Proof) (out Move, err error
 					return nil
 				}
 			}
-			if err := d.endEnrolment(ctx, e, enrolment.Expire); err != nil { // its time is over, or she has said no
+			if err := d.endMove(ctx, open, enrolment.Expire); err != nil { // its time is over, or she has said no
 				return err
 			}
 		}
@@ -119,7 +119,7 @@ func (a *Authority) moveOf(ctx context.Context, q *db.Queries, row db.Enrolment,
 	if err != nil {
 		return m, err
 	}
-	m.Phone, m.Check = t.Platform, moveCheck(t.KeyThumbprint)
+	m.Phone, m.Check = t.Platform, moveCheck(t)
 	if e.Txn != "" {
 		txn, err := q.TxnByID(ctx, e.Txn)
 		if err != nil {
@@ -131,8 +131,8 @@ func (a *Authority) moveOf(ctx context.Context, q *db.Queries, row db.Enrolment,
 }
 
 // moveCheck are the six digits by which a customer sees that the phone that scanned is the one in her hand: what it says of itself, anybody's could say.
-func moveCheck(thumbprint string) string {
-	sum := sha256.Sum256([]byte("inkan/move/v1|" + thumbprint))
+func moveCheck(t db.Token) string {
+	sum := sha256.Sum256([]byte("inkan/move/v1|" + t.ID + "|" + t.KeyThumbprint))
 	return fmt.Sprintf("%06d", binary.BigEndian.Uint64(sum[:8])%1_000_000)
 }
 
@@ -192,7 +192,7 @@ func (d *deed) askMove(ctx context.Context, row db.Enrolment, t db.Token) (txn s
 	if !ok {
 		return "", problem.New(problem.Unavailable)
 	}
-	fields := map[string]string{"phone.old": old.Platform, "phone.new": t.Platform, "phone.check": moveCheck(t.KeyThumbprint), "place": Place(d.by.Source), "at": d.now.UTC().Truncate(time.Minute).Format("2006-01-02T15:04:05Z")}
+	fields := map[string]string{"phone.old": old.Platform, "phone.new": t.Platform, "phone.check": moveCheck(t), "place": Place(d.by.Source), "at": d.now.UTC().Truncate(time.Minute).Format("2006-01-02T15:04:05Z")}
 	arranged, err := d.a.templates.Arrange(tmpl, fields)
 	if err != nil { // a phone may call itself what no document shows; the digits tell it apart all the same
 		fields["phone.old"], fields["phone.new"] = "-", "-"

@@ -66,7 +66,14 @@ func (a *Authority) Object(ctx context.Context, by audit.Actor, code string) err
 		}
 		return errors.Join(a.sourceFailed(ctx, source, now), a.writeRefusal(ctx, &deed{a: a, now: now, by: by, action: audit.ServiceStop}, problem.New(problem.ObjectionRefused)))
 	}
-	if err != nil || row.UsedAt > 0 {
+	if err != nil {
+		return err
+	}
+	if row.UsedAt > 0 {
+		c, err := a.Store.Reader().CustomerByID(ctx, row.Customer)
+		if err == nil && c.State == "active" && !strings.HasPrefix(row.Topic, "address") { // it has stopped the service once, and that runs again: it must not be told that it stands still
+			return problem.New(problem.ObjectionRefused)
+		}
 		return err
 	}
 	var stopped stop

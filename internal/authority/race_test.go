@@ -31,7 +31,7 @@ func together(n int, f func(i int) error) []error {
 }
 
 func rounds(t *testing.T, n int) int {
-	if testing.Short() {
+	if testing.Short() || raced {
 		return 3
 	}
 	return n

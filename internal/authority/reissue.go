@@ -54,26 +54,34 @@ func (a *Authority) BeginReissue(ctx context.Context, v Visit, wish reissue.Wish
 	if err != nil {
 		return cookie, err
 	}
-	if err := a.sourceOpen(ctx, v.Actor.Source, now); err != nil {
+	source := "reissue " + v.Actor.Source // a count of its own: whoever fails to log in from her network keeps nobody from this road
+	if err := a.sourceOpen(ctx, source, now); err != nil {
 		return cookie, err
+	}
+	if failed := time.UnixMicro(a.coreFailed.Load()); now.Sub(failed) < time.Minute && now.Sub(failed) >= 0 { // said to everybody alike, or it would tell who is a customer
+		return cookie, problem.New(problem.Unavailable)
 	}
 	ctx = context.WithoutCancel(ctx)
 	c.Branch, c.AccountNumber = accountDigits(c.Branch), accountDigits(c.AccountNumber)
+	if !slices.Contains(AccountTypes, c.AccountType) {
+		return cookie, problem.New(problem.Malformed, "field", "account_type")
+	}
 	rows, err := a.Store.Reader().CustomersByAccount(ctx, db.CustomersByAccountParams{Branch: c.Branch, AccountType: c.AccountType, AccountNumber: c.AccountNumber})
 	if err != nil {
 		return cookie, err
 	}
 	refuse := func(customerID string) error {
 		d := &deed{a: a, now: now, by: v.Actor, action: audit.ReissueBegin, customer: customerID}
-		return errors.Join(a.sourceFailed(ctx, v.Actor.Source, now), a.writeRefusal(ctx, d, problem.New(problem.CardRefused)))
+		return errors.Join(a.sourceFailed(ctx, source, now), a.writeRefusal(ctx, d, problem.New(problem.CardRefused)))
 	}
 	if len(rows) != 1 { // nobody's account, which the core is not asked about: anybody could have cards blocked there
 		return cookie, refuse("")
 	}
 	owner := rows[0]
 	var blocked error
+	var tries int
 	err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		if _, blocked = takeTry(ctx, tx.Queries, a.Policy, now, owner.ID, cashCard, ""); problem.KindOf(blocked) == "" {
+		if tries, blocked = takeTry(ctx, tx.Queries, a.Policy, now, owner.ID, cashCard, ""); problem.KindOf(blocked) == "" {
 			return blocked
 		}
 		return nil
@@ -87,11 +95,16 @@ func (a *Authority) BeginReissue(ctx context.Context, v Visit, wish reissue.Wish
 	c.Request = a.newID(ident.Reissue, now)
 	got, err := a.Core.CheckCard(ctx, c)
 	if err != nil {
+		a.coreFailed.Store(now.UnixMicro())
 		a.Log.Warn("the bank's core has not answered about a cash card", "err", err)
 		return cookie, errors.Join(problem.New(problem.Unavailable), a.giveBack(ctx, owner.ID, cashCard, ""))
 	}
 	if !got.Right || got.Ref != owner.Ref {
-		return cookie, refuse(owner.ID)
+		refusal := refuse(owner.ID)
+		if left(a.Policy, tries) == 0 { // somebody tries her card: she is told
+			refusal = errors.Join(refusal, a.tellBlocked(ctx, owner.ID, cashCard))
+		}
+		return cookie, refusal
 	}
 	err = a.do(ctx, v.Actor, audit.ReissueBegin, func(ctx context.Context, d *deed) error {
 		id := a.newID(ident.Reissue, d.now)
@@ -303,6 +316,13 @@ func (a *Authority) OrderReissue(ctx context.Context, v Visit, cookie string) (e
 			return nil
 		case reissue.Open:
 		default:
+			return problem.New(problem.ReissueOver)
+		}
+		c, err := d.CustomerByID(ctx, r.Customer)
+		if err != nil {
+			return err
+		}
+		if c.StoppedAt > store.Micros(r.Created) { // stopped since: what was proved before opens nothing
 			return problem.New(problem.ReissueOver)
 		}
 		at, ok, err := d.phoneProved(ctx, r.ID, r.Created)

@@ -239,6 +239,10 @@ func TestReissuesThatAreRefused(t *testing.T) {
 				want(t, "while the core is away", l.begin(reissue.Token), problem.Unavailable)
 			}
 			w.Cards.Down(false)
+			want(t, "for a minute everybody is told the same", l.begin(reissue.Token), problem.Unavailable)
+			_, err := w.BeginReissue(t.Context(), l.visit, reissue.Token, authority.CardCheck{Branch: "101", AccountType: "普通", AccountNumber: "9999999", PIN: []byte(pin)})
+			want(t, "a stranger's account too", err, problem.Unavailable)
+			w.Clock.Move(time.Minute)
 			if err := l.begin(reissue.Token); err != nil {
 				t.Errorf("no try was lost, and yet: %v", err)
 			}
@@ -310,7 +314,7 @@ func TestReissuesThatAreRefused(t *testing.T) {
 			next := l.registered()
 			_, err := w.StopByToken(t.Context(), p.phone.Proof("POST", "/v1/stop", nil))
 			fine(t, err)
-			want(t, "starting", l.start(next.Code()), problem.ServiceStopped)
+			want(t, "starting", l.start(next.Code()), problem.ReissueOver) // what was proved before the stop opens nothing
 		},
 		"objected to": func(t *testing.T, w *testkit.World, _ *payer, l *lost) {
 			l.prove(reissue.Token)
@@ -318,7 +322,7 @@ func TestReissuesThatAreRefused(t *testing.T) {
 			code := mailed(t, w, "reissue_ordered")["objection"]
 			next := l.registered()
 			fine(t, w.Object(t.Context(), testkit.Stranger(), code))
-			want(t, "starting", l.start(next.Code()), problem.ServiceStopped)
+			want(t, "starting", l.start(next.Code()), problem.ReissueOver) // what was proved before the stop opens nothing
 		},
 		"too many downloads, said at once": func(t *testing.T, w *testkit.World, p *payer, l *lost) { // M-13, T13
 			old := p.phone

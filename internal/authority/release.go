@@ -16,6 +16,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/reissue"
 	"github.com/inkan-auth/inkan/internal/domain/release"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
@@ -78,7 +79,7 @@ func (a *Authority) MakeRelease(ctx context.Context, v Visit, s *Session, reissu
 	var person releasePerson
 	if s != nil {
 		customerID, by = s.Customer, s.Actor()
-	} else if _, r, err := a.reissueBy(ctx, a.Store.Reader(), reissueCookie, now); err == nil {
+	} else if _, r, err := a.reissueBy(ctx, a.Store.Reader(), reissueCookie, now); err == nil && !slices.Contains(reissue.Final, r.State) {
 		customerID = r.Customer
 	}
 	if customerID == "" {
@@ -118,6 +119,14 @@ func (a *Authority) MakeRelease(ctx context.Context, v Visit, s *Session, reissu
 			return err
 		}
 		d.object = row.ID
+		if row.Customer != customerID {
+			return problem.New(problem.ReleaseRefused, "field", "once")
+		}
+		if made && customerID != "" {
+			if err := d.notTooSoon(ctx, customerID, "release_made"); err != nil {
+				return err
+			}
+		}
 		if out, err = a.releaseOf(ctx, d.Queries, row); err != nil || !made || customerID == "" {
 			return err
 		}

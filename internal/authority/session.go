@@ -305,6 +305,11 @@ func (a *Authority) Login(ctx context.Context, v Visit, loginID string, pw []byt
 	err = a.do(ctx, v.Actor, audit.LoginPassword, func(ctx context.Context, d *deed) error {
 		d.on(c.ID, "")
 		d.detail = map[string]string{"lane": laneWord(lane), "channel": string(v.Channel)}
+		if stopped := d.unstopped(ctx, c.ID); problem.KindOf(stopped) == problem.ServiceStopped { // while her password was being hashed
+			return problem.New(problem.LoginRefused)
+		} else if stopped != nil {
+			return stopped
+		}
 		if rehashed != "" {
 			if _, err := d.RehashLoginPassword(ctx, db.RehashLoginPasswordParams{ID: c.ID, LoginPassword: rehashed, LoginPassword_2: c.LoginPassword}); err != nil {
 				return err

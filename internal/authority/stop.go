@@ -53,6 +53,10 @@ func (d *deed) stopService(ctx context.Context, customerID string) (s stop, err 
 		return s, err
 	}
 	s.Since, s.Now = d.now, true
+	// What was proved before the stop opens nothing after it: whoever is on the road back proves it again.
+	if _, err := d.WithdrawReissues(ctx, db.WithdrawReissuesParams{Customer: customerID, EndedAt: store.Micros(d.now)}); err != nil {
+		return s, err
+	}
 	chains, err := d.EndAllSessions(ctx, db.EndAllSessionsParams{Customer: customerID, EndedAt: store.Micros(d.now)})
 	if err != nil {
 		return s, err
@@ -291,6 +295,9 @@ func (d *deed) restartService(ctx context.Context, customerID string) error {
 			return err
 		}
 	}
+	if _, err := d.EndAllSessions(ctx, db.EndAllSessionsParams{Customer: customerID, EndedAt: store.Micros(d.now)}); err != nil { // one that was being opened in the moment of the stop
+		return err
+	}
 	for _, f := range []factor{loginPassword, confirmPassword, oneTimePassword} {
 		if err := clearTries(ctx, d.Queries, customerID, f, strangers); err != nil {
 			return err
@@ -344,6 +351,10 @@ func (a *Authority) ObjectByToken(ctx context.Context, p Proof) (Stop, error) {
 	if a.objectsUntil(row, now).IsZero() {
 		return Stop{}, a.writeRefusal(ctx, &deed{a: a, now: now, by: tokenActor(row, p), action: audit.ServiceStop, customer: row.Customer},
 			problem.New(problem.ObjectionLate, "until", store.Time(row.EndedAt).Add(a.Policy.ObjectionTime)))
+	}
+	// Once: the phone that a re-issue has replaced may be a thief's by now, and must not stop her again and again.
+	if err := a.useProof(ctx, db.UseProofParams{ID: hashCookie("objection|" + row.ID), ExpiresAt: store.Micros(store.Time(row.EndedAt).Add(2 * a.Policy.ObjectionTime))}); err != nil {
+		return Stop{}, err
 	}
 	return a.stopBy(ctx, tokenActor(row, p), row.Customer, map[string]string{"by": "old_token", "token": row.ID})
 }

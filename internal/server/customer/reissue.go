@@ -122,16 +122,17 @@ func (s *Server) reissuePage(w http.ResponseWriter, r *http.Request) error {
 	v := s.view(w, r, "reissue")
 	d := reissueData{Step: reissueCard, Cards: s.Authority.CardsChecked(), Smartphone: web.Visit(r).Channel == authority.Smartphone}
 	cookie := reissueOf(r)
-	if r.URL.Query().Get("again") != "" || r.URL.Query().Get("wish") != "" { // she begins anew; what stood there is not lost, it ends by itself
-		setReissue(w, "", -1)
-		cookie = ""
-	}
 	if cookie != "" {
-		var err error
-		if d.ReissueView, err = s.Authority.ReissueOf(r.Context(), cookie); err == nil {
-			d.Step = stepOf(d.ReissueView)
-		} else if problem.KindOf(err) != problem.ReissueOver {
+		view, err := s.Authority.ReissueOf(r.Context(), cookie)
+		if err != nil && problem.KindOf(err) != problem.ReissueOver {
 			return err
+		}
+		ended := err != nil || stepOf(view) == reissueDone || stepOf(view) == reissueOver
+		if ended && r.URL.Query().Get("wish") != "" { // she begins anew; one that is alive is gone on with
+			setReissue(w, "", -1)
+			cookie = ""
+		} else if err == nil {
+			d.ReissueView, d.Step = view, stepOf(view)
 		}
 	}
 	f := s.took(w, r)

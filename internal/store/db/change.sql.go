@@ -49,6 +49,15 @@ func (q *Queries) CoolingOf(ctx context.Context, arg CoolingOfParams) ([]Cooling
 	return items, nil
 }
 
+const deleteOldCooling = `-- name: DeleteOldCooling :exec
+DELETE FROM cooling WHERE until < $1
+`
+
+func (q *Queries) DeleteOldCooling(ctx context.Context, until int64) error {
+	_, err := q.db.ExecContext(ctx, deleteOldCooling, until)
+	return err
+}
+
 const endCooling = `-- name: EndCooling :execrows
 UPDATE cooling SET until = $3 WHERE customer = $1 AND object = $2 AND until > CAST($3 AS BIGINT)
 `

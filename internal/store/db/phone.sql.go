@@ -9,6 +9,15 @@ import (
 	"context"
 )
 
+const deleteOldPhoneChecks = `-- name: DeleteOldPhoneChecks :exec
+DELETE FROM phone_check WHERE ended_at > 0 AND ended_at < $1
+`
+
+func (q *Queries) DeleteOldPhoneChecks(ctx context.Context, endedAt int64) error {
+	_, err := q.db.ExecContext(ctx, deleteOldPhoneChecks, endedAt)
+	return err
+}
+
 const endPhoneCheck = `-- name: EndPhoneCheck :execrows
 UPDATE phone_check SET state = $2, reason = $3, ended_at = $4, call = $5, code_sealed = $6 WHERE id = $1 AND state IN ('waiting', 'ringing', 'answered')
 `
@@ -258,6 +267,7 @@ func (q *Queries) PhoneCheckByID(ctx context.Context, id string) (PhoneCheck, er
 
 const phoneProvedSince = `-- name: PhoneProvedSince :one
 SELECT ended_at FROM phone_check WHERE object = $1 AND state = 'proved' AND ended_at >= $2
+  AND created_at > (SELECT c.phone_since FROM customer c WHERE c.id = phone_check.customer)
   AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) ORDER BY ended_at DESC LIMIT 1
 `
 

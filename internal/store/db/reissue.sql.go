@@ -82,6 +82,15 @@ func (q *Queries) CustomersByAccount(ctx context.Context, arg CustomersByAccount
 	return items, nil
 }
 
+const deleteOldReissues = `-- name: DeleteOldReissues :exec
+DELETE FROM reissue WHERE created_at < $1 AND state NOT IN ('open', 'ordered')
+`
+
+func (q *Queries) DeleteOldReissues(ctx context.Context, createdAt int64) error {
+	_, err := q.db.ExecContext(ctx, deleteOldReissues, createdAt)
+	return err
+}
+
 const endReissue = `-- name: EndReissue :execrows
 UPDATE reissue SET state = $2, ended_at = $3 WHERE id = $1 AND state = $4
 `
@@ -249,4 +258,21 @@ func (q *Queries) ReissueByHash(ctx context.Context, hash []byte) (Reissue, erro
 		&i.EndedAt,
 	)
 	return i, err
+}
+
+const withdrawReissues = `-- name: WithdrawReissues :execrows
+UPDATE reissue SET state = 'withdrawn', ended_at = $2 WHERE customer = $1 AND state IN ('open', 'ordered')
+`
+
+type WithdrawReissuesParams struct {
+	Customer string
+	EndedAt  int64
+}
+
+func (q *Queries) WithdrawReissues(ctx context.Context, arg WithdrawReissuesParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, withdrawReissues, arg.Customer, arg.EndedAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

@@ -9,6 +9,15 @@ import (
 	"context"
 )
 
+const deleteOldReleases = `-- name: DeleteOldReleases :exec
+DELETE FROM release_request WHERE ended_at > 0 AND ended_at < $1
+`
+
+func (q *Queries) DeleteOldReleases(ctx context.Context, endedAt int64) error {
+	_, err := q.db.ExecContext(ctx, deleteOldReleases, endedAt)
+	return err
+}
+
 const expiredReleases = `-- name: ExpiredReleases :many
 SELECT id, mac, once, customer, sealed, items, reason, state, device, source, created_at, changed_at, expires_at, ended_at, version FROM release_request WHERE state = 'made' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
 `

@@ -10,7 +10,7 @@ import (
 )
 
 const burnRenewal = `-- name: BurnRenewal :execrows
-UPDATE renewal SET state = 'burnt', ended_at = $3 WHERE token = $1 AND id = $2 AND state = 'open'
+UPDATE renewal SET state = 'burnt', ended_at = $3, otp_key = '', ocra_key = '' WHERE token = $1 AND id = $2 AND state = 'open'
 `
 
 type BurnRenewalParams struct {
@@ -444,7 +444,7 @@ func (q *Queries) RenewalsSince(ctx context.Context, arg RenewalsSinceParams) (i
 }
 
 const supersedeRenewal = `-- name: SupersedeRenewal :execrows
-UPDATE renewal SET state = 'superseded', ended_at = $2 WHERE token = $1 AND state = 'open'
+UPDATE renewal SET state = 'superseded', ended_at = $2, otp_key = '', ocra_key = '' WHERE token = $1 AND state = 'open'
 `
 
 type SupersedeRenewalParams struct {

@@ -32,6 +32,7 @@ SELECT * FROM phone_check WHERE number_mac = $1 AND way = 'call_in' AND state = 
 
 -- name: PhoneProvedSince :one
 SELECT ended_at FROM phone_check WHERE object = $1 AND state = 'proved' AND ended_at >= $2
+  AND created_at > (SELECT c.phone_since FROM customer c WHERE c.id = phone_check.customer)
   AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) ORDER BY ended_at DESC LIMIT 1;
 
 -- name: ExpiredPhoneChecks :many
@@ -42,3 +43,6 @@ SELECT * FROM phone_check WHERE way = 'staff_callback' AND state = 'waiting' AND
 
 -- name: SetPhone :execrows
 UPDATE customer SET phone = $2, phone_since = $3, version = version + 1 WHERE id = $1;
+
+-- name: DeleteOldPhoneChecks :exec
+DELETE FROM phone_check WHERE ended_at > 0 AND ended_at < $1;

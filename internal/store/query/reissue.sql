@@ -20,5 +20,11 @@ UPDATE reissue SET state = 'ordered', enrolment = $2, expires_at = $3 WHERE id =
 -- name: EndReissue :execrows
 UPDATE reissue SET state = $2, ended_at = $3 WHERE id = $1 AND state = $4;
 
+-- name: WithdrawReissues :execrows
+UPDATE reissue SET state = 'withdrawn', ended_at = $2 WHERE customer = $1 AND state IN ('open', 'ordered');
+
+-- name: DeleteOldReissues :exec
+DELETE FROM reissue WHERE created_at < $1 AND state NOT IN ('open', 'ordered');
+
 -- name: ExpiredReissues :many
 SELECT * FROM reissue WHERE state IN ('open', 'ordered') AND expires_at <= $1 ORDER BY expires_at LIMIT $2;

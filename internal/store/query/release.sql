@@ -14,5 +14,8 @@ SELECT * FROM release_request WHERE customer = $1 ORDER BY created_at DESC, id D
 -- name: MoveRelease :execrows
 UPDATE release_request SET state = $2, changed_at = $3, ended_at = $4, version = version + 1 WHERE id = $1 AND state = sqlc.arg(was);
 
+-- name: DeleteOldReleases :exec
+DELETE FROM release_request WHERE ended_at > 0 AND ended_at < $1;
+
 -- name: ExpiredReleases :many
 SELECT * FROM release_request WHERE state = 'made' AND expires_at <= $1 ORDER BY expires_at LIMIT $2;

@@ -8,7 +8,7 @@ SELECT * FROM renewal WHERE token = $1 AND state = 'open';
 SELECT count(*) FROM renewal WHERE token = $1 AND created_at > $2;
 
 -- name: SupersedeRenewal :execrows
-UPDATE renewal SET state = 'superseded', ended_at = $2 WHERE token = $1 AND state = 'open';
+UPDATE renewal SET state = 'superseded', ended_at = $2, otp_key = '', ocra_key = '' WHERE token = $1 AND state = 'open';
 
 -- name: InsertRenewal :exec
 INSERT INTO renewal (token, id, state, generation, late, platform, request_hash, answer, signing_key, key_thumbprint, certificate, otp_key, ocra_key, digits, step_seconds, expires_at,
@@ -19,7 +19,7 @@ VALUES ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
 UPDATE renewal SET tries = tries + 1, tried = $3 WHERE token = $1 AND id = $2 AND state = 'open' AND tries < CAST(sqlc.arg(hard) AS BIGINT) RETURNING tries;
 
 -- name: BurnRenewal :execrows
-UPDATE renewal SET state = 'burnt', ended_at = $3 WHERE token = $1 AND id = $2 AND state = 'open';
+UPDATE renewal SET state = 'burnt', ended_at = $3, otp_key = '', ocra_key = '' WHERE token = $1 AND id = $2 AND state = 'open';
 
 -- name: ConfirmRenewal :execrows
 UPDATE renewal SET state = 'confirmed', receipt = $3, ended_at = $4 WHERE token = $1 AND id = $2 AND state = 'open';
