@@ -137,6 +137,9 @@ var doors = map[string]door{
 	"CorrectAddress": {try: func(x *thief) error {
 		return only(x.W.CorrectAddress(x.W.T.Context(), x.Session, []byte(x.confirm), "thief@mail.example.jp"))
 	}},
+	"OrderRenewal": {try: func(x *thief) error {
+		return x.W.OrderRenewal(x.W.T.Context(), x.Session, []byte(x.confirm))
+	}},
 	"AskAddress": {tells: "her token app shows both addresses, and she says no", try: func(x *thief) error {
 		return only(x.W.AskAddress(x.W.T.Context(), x.Session, "thief@mail.example.jp"))
 	}},
