@@ -669,7 +669,7 @@ func TestAnEarlierStepCannotBeSkipped(t *testing.T) {
 		b     *testkit.Browser
 		leads string
 		own   []string
-	}{"a code": {s.owing, "/login/code", []string{"/login/code", "/logout"}}, "new passwords": {s.first, "/login/passwords", []string{"/login/passwords", "/logout"}}} {
+	}{"a code": {s.owing, "/login/code", []string{"/login/code", "/logout", "/security/stop"}}, "new passwords": {s.first, "/login/passwords", []string{"/login/passwords", "/logout", "/security/stop"}}} {
 		for _, r := range routes {
 			if r.kind != inside || slices.Contains(owes.own, r.pattern) {
 				continue

@@ -105,11 +105,11 @@ func (a *Authority) ChooseMail(ctx context.Context, s Session, kind Optional, on
 		if !on {
 			from, topic = d.now.Add(a.Policy.MuteDelay), "mail_off"
 		}
-		if err := d.notTooSoon(ctx, s.Customer, topic); err != nil { // so that nobody buries what matters under it
-			return err
-		}
 		changed, err := store.Once(d.Queries.ChooseMail(ctx, db.ChooseMailParams{Customer: s.Customer, Kind: string(kind), Wanted: on, Since: store.Micros(from)}))
 		if err != nil || !changed {
+			return err
+		}
+		if err := d.notTooSoon(ctx, s.Customer, topic); err != nil { // so that nobody buries what matters under it
 			return err
 		}
 		return d.tellObject(ctx, s.Customer, topic, "", map[string]string{"mail": string(kind), "from": from.Format(time.RFC3339)})

@@ -728,7 +728,7 @@ func TestObjectionsAreTheOwnersOnly(t *testing.T) {
 		_, err = w.SessionOf(ctx, other.Cookie.Session)
 		want(t, "somebody else's", err, "")
 		want(t, "starting again", w.RestartService(ctx, testkit.Ref), "")
-		want(t, "a code that was used", w.Object(ctx, stranger, code), "")
+		want(t, "a code that was used, while the service runs again", w.Object(ctx, stranger, code), problem.ObjectionRefused)
 		w.Policy.FailuresPerSource = 1 << 20
 		want(t, "her login", (&testkit.Browser{W: w, Visit: b.Visit}).Password(id, testkit.Login), "")
 		// Codes end: with their notices, and at a fence.
