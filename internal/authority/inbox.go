@@ -109,8 +109,10 @@ func (a *Authority) ChooseMail(ctx context.Context, s Session, kind Optional, on
 		if err != nil || !changed {
 			return err
 		}
-		if err := d.notTooSoon(ctx, s.Customer, topic); err != nil { // so that nobody buries what matters under it
-			return err
+		if !on { // nobody buries what matters under it; to be told more is never too soon
+			if err := d.notTooSoon(ctx, s.Customer, topic); err != nil {
+				return err
+			}
 		}
 		return d.tellObject(ctx, s.Customer, topic, "", map[string]string{"mail": string(kind), "from": from.Format(time.RFC3339)})
 	})
