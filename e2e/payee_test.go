@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -29,6 +30,9 @@ func (b *tab) answer(name, reference string, words ...string) {
 func TestPayeeAndLimitNeedThePhone(t *testing.T) {
 	t.Parallel()
 	for lang, yen := range map[string]func(string) string{"ja": func(n string) string { return n + "円" }, "en": func(n string) string { return "JPY " + n }} {
+		if !slices.Contains(languages(), lang) {
+			continue
+		}
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()
 			d := startDemo(t)

@@ -68,7 +68,7 @@ func (d *demo) staffCommand(args ...string) string {
 // The first member of staff, as somebody who tries the demo meets it: the link on the start page, a passkey, a word, the second person's command, the console.
 func TestAMemberOfStaffComesToTheConsole(t *testing.T) {
 	t.Parallel()
-	for _, lang := range []string{"ja", "en"} {
+	for _, lang := range languages() {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()
 			d := startDemo(t)
@@ -246,7 +246,7 @@ plain = true
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	for n, lang := range []string{"ja", "en"} {
+	for n, lang := range languages() {
 		wide := pc
 		wide.lang = lang
 		b := wide.open(t, browser(t, t.TempDir()), "strict-"+lang, true)

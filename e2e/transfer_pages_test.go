@@ -11,7 +11,7 @@ import (
 // Every page of a transfer, at the bank and in the app, in both languages: seen at four sizes and schemes, at 320 px, and by an assistant for the disabled.
 func TestEveryPageOfATransferIsFitToBeSeen(t *testing.T) {
 	t.Parallel()
-	for _, lang := range []string{"ja", "en"} {
+	for _, lang := range languages() {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()
 			d := startDemo(t)

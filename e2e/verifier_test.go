@@ -11,7 +11,7 @@ import (
 // Approvals confirmed with the finger, in a real browser: registered on the phone, asked for with a transfer, refused and cancelled in plain words, proved by the evidence, and removed.
 func TestApprovalsAreConfirmedWithTheFinger(t *testing.T) {
 	t.Parallel()
-	for _, lang := range []string{"ja", "en"} {
+	for _, lang := range languages() {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()
 			d := startDemo(t)

@@ -430,3 +430,11 @@ func (b *tab) eval(script string, into *string) {
 	}
 	*into = v
 }
+
+// languages are those in which the longest walks are gone: the first of them, and in the long run (INKAN_TEST_LONG=1) the other one as well. Every page is seen in both by the tests of pages.
+func languages() []string {
+	if os.Getenv("INKAN_TEST_LONG") != "" {
+		return []string{"ja", "en"}
+	}
+	return []string{"ja"}
+}
