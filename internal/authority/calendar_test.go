@@ -86,9 +86,6 @@ func deliverAll(t *testing.T, w *testkit.World) {
 func TestFourHundredDaysOfReminders(t *testing.T) {
 	const days = 400
 	customers := 1000
-	if raced {
-		customers = 50
-	}
 	newYork, err := time.LoadLocation("America/New_York")
 	want(t, "a zone", err, "")
 	testkit.Each(t, func(t *testing.T, w *testkit.World) {
