@@ -424,10 +424,9 @@ func TestCodesAreGoodForTheirOwnCheckOnly(t *testing.T) {
 		w.begin(hanako, hers, phone.SMS)
 		w.begin(taro, his, phone.SMS)
 		her, him := code(t, w.Line.Messages()[0].Text), code(t, w.Line.Messages()[1].Text)
-		if her == him {
-			t.Skip("the same code by chance")
+		if her != him { // once in a million runs they are the same, and then there is nothing to try here
+			want(t, "her code for his", w.ProvePhone(ctx, aStranger, his, her), problem.PhoneRefused)
 		}
-		want(t, "her code for his", w.ProvePhone(ctx, aStranger, his, her), problem.PhoneRefused)
 		_, err := w.BeginPhone(ctx, aStranger, taro, hers, phone.SMS, "ja")
 		want(t, "a check of his for what is hers", err, problem.NotFound)
 		want(t, "a code for nothing", w.ProvePhone(ctx, aStranger, w.object(), her), problem.PhoneOver)
