@@ -232,7 +232,7 @@ plain = true
 		return string(out)
 	}
 	run("admin", "keys", "-config", conf, "-do")
-	link := regexp.MustCompile(`http://staff\S+`).FindString(strings.SplitN(run("admin", "staff", "-config", conf, "-do", "invite", "-by", "aoki", "森 明子", "administrator"), "link", 2)[1])
+	link := regexp.MustCompile(`http://staff\S+`).FindString(strings.SplitN(run("admin", "staff", "-config", conf, "-do", "invite", "-by", "aoki", "森 明子", "P-1", "-", "administrator"), "link", 2)[1])
 	server := exec.Command(binary, "serve", "-config", conf)
 	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := server.Start(); err != nil {

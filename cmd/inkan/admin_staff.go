@@ -28,7 +28,7 @@ type staffTask struct {
 }
 
 var staffTasks = []staffTask{
-	{"invite", "NAME ROLE", "make a link by which a new member registers her passkey; the roles are " + roleList(), 2, inviteStaff},
+	{"invite", "NAME PERSON BRANCH ROLE", "make a link by which a new member registers her passkey; PERSON is her number with the personnel office, BRANCH three digits or - at head office; the roles are " + roleList(), 4, inviteStaff},
 	{"list", "", "everybody who was ever invited, and how each stands", 0, listStaff},
 	{"confirm", "ID WORD", "as a second person: the member has read this word out to you, and you know her", 2, confirmStaff},
 	{"suspend", "ID", "end her sessions and let her in no more until she is resumed", 1, moveStaff("Suspend %s: her sessions end.\n", (*authority.Authority).SuspendStaff)},
@@ -99,6 +99,10 @@ func inWords(err error) error {
 		return errors.New("as this member stands, that cannot be done; `inkan admin staff list` shows how")
 	case p.Kind == problem.Malformed && p.Values["field"] == "role":
 		return errors.New("there is no such role; there are " + roleList())
+	case p.Kind == problem.Malformed && p.Values["field"] == "person":
+		return fmt.Errorf("PERSON must be her number with the personnel office, 1 to %d characters: two logins of one person must not be taken for two persons", staff.PersonLength)
+	case p.Kind == problem.Malformed && p.Values["field"] == "branch":
+		return errors.New("BRANCH must be three digits, or - at head office")
 	case p.Kind == problem.Malformed:
 		return fmt.Errorf("the name must have 1 to %d characters that can be printed", staff.NameLength)
 	}
@@ -111,17 +115,17 @@ func inWords(err error) error {
 }
 
 func inviteStaff(ctx context.Context, c adminCall, by string, args []string) error {
-	name, role := args[0], staff.Role(args[1])
+	n := authority.NewStaff{Name: args[0], Person: args[1], Branch: strings.TrimPrefix(args[2], "-"), Role: staff.Role(args[3])}
 	return c.with(ctx, func(a *authority.Authority) error {
-		name, err := a.CheckStaff(name, role)
+		n, err := a.CheckStaff(n)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(c.out, "Invite %s as %s to %s. Invited by %s.\n", name, role, a.Bank.StaffOrigin, by)
+		fmt.Fprintf(c.out, "Invite %s (%s) as %s to %s. Invited by %s.\n", n.Name, n.Person, n.Role, a.Bank.StaffOrigin, by)
 		if !c.do {
 			return nil
 		}
-		in, err := a.InviteStaff(ctx, by, name, role)
+		in, err := a.InviteStaff(ctx, by, n)
 		if err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ func openDesk(ctx context.Context, a *authority.Authority, conf string) (*demoDe
 		}
 	}
 	if d.member == "" {
-		in, err := a.InviteStaff(ctx, demoInviter, "森 明子 (Akiko Mori)", staff.Administrator)
+		in, err := a.InviteStaff(ctx, demoInviter, authority.NewStaff{Name: "森 明子 (Akiko Mori)", Person: "10001", Role: staff.Administrator})
 		if err != nil {
 			return nil, err
 		}

@@ -83,7 +83,7 @@ func deskForm(path string, pairs ...string) ask {
 func TestTheConsoleFromInvitationToSignOut(t *testing.T) {
 	t.Parallel()
 	w := attack(t)
-	in, err := w.InviteStaff(t.Context(), "first", "森 明子", staff.Auditor)
+	in, err := w.InviteStaff(t.Context(), "first", authority.NewStaff{Name: "森 明子", Person: "P-1", Role: staff.Auditor})
 	fine(t, err)
 	where, code, _ := strings.Cut(in.Link, "#")
 	if where != "https://"+staffHost+"/register" || len(code) < 43 {
@@ -218,7 +218,7 @@ func TestTheConsolesFormsNeedTheirToken(t *testing.T) {
 func TestTheConsolesScriptDoorsNeedTheirPage(t *testing.T) {
 	t.Parallel()
 	w := attack(t)
-	in, err := w.InviteStaff(t.Context(), "first", "森 明子", staff.Auditor)
+	in, err := w.InviteStaff(t.Context(), "first", authority.NewStaff{Name: "森 明子", Person: "P-1", Role: staff.Auditor})
 	fine(t, err)
 	_, code, _ := strings.Cut(in.Link, "#")
 	value := strings.Repeat("A", 43)
@@ -345,7 +345,7 @@ func TestTheOperatorInvitesListsAndConfirms(t *testing.T) {
 		}
 	}
 	before := s.files()
-	if code, out, err := s.admin("staff", "invite", "森 明子", "clerk"); code != 0 || !strings.Contains(out, "Invite 森 明子 as clerk") || !strings.Contains(out, "dry run") || strings.Contains(out, "#") {
+	if code, out, err := s.admin("staff", "invite", "森 明子", "P-1", "101", "clerk"); code != 0 || !strings.Contains(out, "Invite 森 明子 (P-1) as clerk") || !strings.Contains(out, "dry run") || strings.Contains(out, "#") {
 		t.Errorf("a dry invitation: %d %s%s", code, out, err)
 	}
 	if s.files() != before {
@@ -356,7 +356,7 @@ func TestTheOperatorInvitesListsAndConfirms(t *testing.T) {
 			t.Errorf("%v: %d %s%s", bad, code, out, err)
 		}
 	}
-	out := s.do("staff", "invite", "-by", "aoki", "森 明子", "clerk")
+	out := s.do("staff", "invite", "-by", "aoki", "森 明子", "P-1", "101", "clerk")
 	id := between(out, "member  ", "\n")
 	if !strings.Contains(out, "https://"+staffHost+"/register#") {
 		t.Errorf("the invitation: %s", out)

@@ -37,26 +37,39 @@ type Invitation struct {
 	Link   string
 }
 
-// CheckStaff says whether somebody could be invited under this name and role, and gives the name as it would be written.
-func (a *Authority) CheckStaff(name string, role staff.Role) (string, error) {
+// NewStaff is somebody who is to work at the console.
+type NewStaff struct {
+	Name   string
+	Person string // her number with the bank's personnel office; who has two logins has it twice
+	Branch string // three digits; empty at head office
+	Role   staff.Role
+}
+
+// CheckStaff says whether somebody could be invited so, and gives it as it would be written.
+func (a *Authority) CheckStaff(n NewStaff) (NewStaff, error) {
 	if a.console.Origin == "" {
-		return "", problem.New(problem.NotFound)
+		return n, problem.New(problem.NotFound)
 	}
-	name = strings.Join(strings.Fields(norm.NFC.String(name)), " ")
+	plain := func(s string) string { return strings.Join(strings.Fields(norm.NFKC.String(s)), " ") }
 	strange := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
-	if name == "" || utf8.RuneCountInString(name) > staff.NameLength || strings.ContainsFunc(name, strange) {
-		return "", problem.New(problem.Malformed, "field", "name")
+	n.Name, n.Person, n.Branch = strings.Join(strings.Fields(norm.NFC.String(n.Name)), " "), plain(n.Person), plain(n.Branch)
+	for field, bad := range map[string]bool{
+		"name":   n.Name == "" || utf8.RuneCountInString(n.Name) > staff.NameLength || strings.ContainsFunc(n.Name, strange),
+		"person": n.Person == "" || utf8.RuneCountInString(n.Person) > staff.PersonLength || strings.ContainsFunc(n.Person, strange),
+		"branch": n.Branch != "" && (len(n.Branch) != staff.BranchLength || strings.Trim(n.Branch, "0123456789") != ""),
+		"role":   !slices.Contains(staff.Roles, n.Role),
+	} {
+		if bad {
+			return n, problem.New(problem.Malformed, "field", field)
+		}
 	}
-	if !slices.Contains(staff.Roles, role) {
-		return "", problem.New(problem.Malformed, "field", "role")
-	}
-	return name, nil
+	return n, nil
 }
 
 // InviteStaff makes a member and the link by which she registers her passkey: good once, and for a day. by is who invites; somebody else has to confirm. The code is in the
 // fragment of the link, which browsers send to nobody, so that no log has it.
-func (a *Authority) InviteStaff(ctx context.Context, by, name string, role staff.Role) (Invitation, error) {
-	name, err := a.CheckStaff(name, role)
+func (a *Authority) InviteStaff(ctx context.Context, by string, n NewStaff) (Invitation, error) {
+	n, err := a.CheckStaff(n)
 	if err == nil && by == "" {
 		err = problem.New(problem.Malformed, "field", "by")
 	}
@@ -66,11 +79,11 @@ func (a *Authority) InviteStaff(ctx context.Context, by, name string, role staff
 	code := base64.RawURLEncoding.EncodeToString(a.random(staff.LinkBytes))
 	var m staff.Member
 	err = a.do(ctx, audit.Actor{Kind: audit.Operator, ID: by}, audit.StaffInvite, func(ctx context.Context, d *deed) error {
-		m = staff.Member{ID: a.newID(ident.Staff, d.now), Name: name, Role: role, State: staff.Invited, InvitedBy: by, Invited: d.now, Open: d.now.Add(a.Policy.StaffLinkLife)}
+		m = staff.Member{ID: a.newID(ident.Staff, d.now), Name: n.Name, Person: n.Person, Branch: n.Branch, Role: n.Role, State: staff.Invited, InvitedBy: by, Invited: d.now, Open: d.now.Add(a.Policy.StaffLinkLife)}
 		d.on("", m.ID)
-		d.detail = map[string]string{"role": string(role)}
-		err := d.InsertStaff(ctx, db.InsertStaffParams{ID: m.ID, Name: name, Role: string(role), Handle: a.random(passkey.HandleBytes), InvitedBy: by, CreatedAt: store.Micros(d.now),
-			OpenUntil: store.Micros(m.Open)})
+		d.detail = map[string]string{"role": string(n.Role)}
+		err := d.InsertStaff(ctx, db.InsertStaffParams{ID: m.ID, Name: n.Name, Role: string(n.Role), Handle: a.random(passkey.HandleBytes), InvitedBy: by, CreatedAt: store.Micros(d.now),
+			OpenUntil: store.Micros(m.Open), Person: n.Person, Branch: n.Branch})
 		if err != nil {
 			return err
 		}

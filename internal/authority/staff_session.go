@@ -19,6 +19,8 @@ import (
 type StaffSession struct {
 	ID, Staff, Name  string
 	Role             staff.Role
+	Person, Branch   string
+	Passkey          string // by which it was opened
 	Device, Source   string
 	Created, Expires time.Time
 	PreviousAt       time.Time // the sign-in before this one; zero at the first
@@ -175,7 +177,7 @@ func (a *Authority) StaffSessionOf(ctx context.Context, cookie string) (StaffSes
 			return StaffSession{}, err
 		}
 	}
-	return StaffSession{ID: r.ID, Staff: r.Staff, Name: r.Name, Role: staff.Role(r.Role), Device: r.Device, Source: r.Source, Created: store.Time(r.CreatedAt),
+	return StaffSession{ID: r.ID, Staff: r.Staff, Name: r.Name, Role: staff.Role(r.Role), Person: r.Person, Branch: r.Branch, Passkey: r.Passkey, Device: r.Device, Source: r.Source, Created: store.Time(r.CreatedAt),
 		Expires: store.Time(r.ExpiresAt), PreviousAt: store.Time(r.PreviousAt), PreviousPlace: r.PreviousPlace, CSRF: csrfOf(cookie), hash: r.Hash}, nil
 }
 

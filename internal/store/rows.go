@@ -93,6 +93,6 @@ func NewPasskey(p passkey.Passkey, party, errand string) db.InsertPasskeyParams 
 
 // Staff is the member of staff that a row holds.
 func Staff(r db.Staff) staff.Member {
-	return staff.Member{ID: r.ID, Name: r.Name, Role: staff.Role(r.Role), State: staff.State(r.State), InvitedBy: r.InvitedBy, Invited: Time(r.CreatedAt), Open: Time(r.OpenUntil),
+	return staff.Member{ID: r.ID, Name: r.Name, Person: r.Person, Branch: r.Branch, Role: staff.Role(r.Role), State: staff.State(r.State), InvitedBy: r.InvitedBy, Invited: Time(r.CreatedAt), Open: Time(r.OpenUntil),
 		Registered: Time(r.RegisteredAt), Confirmed: Time(r.ConfirmedAt)}
 }

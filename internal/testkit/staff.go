@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/inkan-auth/inkan/internal/authority"
@@ -25,10 +26,17 @@ func DeskActor() audit.Actor {
 	return audit.Actor{Kind: audit.Stranger, Device: "Windows / Edge", Source: "198.51.100.0/24"}
 }
 
-// Invited is a member whose link has just been made by "first".
+// Invited is a member whose link has just been made by "first": a person of her own at branch 101.
 func (w *World) Invited(role staff.Role) *Desk {
 	w.T.Helper()
-	in, err := w.InviteStaff(w.T.Context(), "first", "森 明子", role)
+	w.people++
+	return w.InvitedAs(authority.NewStaff{Name: "森 明子", Person: fmt.Sprintf("P-%d", w.people), Branch: "101", Role: role})
+}
+
+// InvitedAs is the same for somebody in particular.
+func (w *World) InvitedAs(n authority.NewStaff) *Desk {
+	w.T.Helper()
+	in, err := w.InviteStaff(w.T.Context(), "first", n)
 	if err != nil {
 		w.T.Fatalf("inviting: %v", err)
 	}
@@ -62,7 +70,18 @@ func (d *Desk) SignIn() error {
 // SignedIn is an active member with a session.
 func (w *World) SignedIn(role staff.Role) *Desk {
 	w.T.Helper()
-	d := w.Invited(role)
+	return w.Invited(role).comeIn()
+}
+
+// SignedInAs is the same for somebody in particular, such as the second login of a person.
+func (w *World) SignedInAs(n authority.NewStaff) *Desk {
+	w.T.Helper()
+	return w.InvitedAs(n).comeIn()
+}
+
+func (d *Desk) comeIn() *Desk {
+	w := d.W
+	w.T.Helper()
 	if err := d.Register(); err != nil {
 		w.T.Fatalf("registering: %v", err)
 	}

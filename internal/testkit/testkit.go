@@ -118,6 +118,8 @@ type World struct {
 	Line  *Line
 	Cards *Cards
 	Log   *strings.Builder
+
+	people int // members of staff invited so far
 }
 
 // Each runs a test on a fresh SQLite file and, where PostgreSQL is there, on a fresh database of it.
@@ -185,7 +187,7 @@ func Node(t testing.TB, s *store.Store, clock *Clock, post *Post, keyDir string,
 	if err != nil {
 		t.Fatalf("making an authority: %v", err)
 	}
-	w := &World{a, t, clock, post, post.line, post.cards, &log}
+	w := &World{Authority: a, T: t, Clock: clock, Post: post, Line: post.line, Cards: post.cards, Log: &log}
 	KeyDirs.Store(w, keyDir)
 	return w
 }

@@ -76,30 +76,11 @@ const (
 // Roles is every role in reading order.
 var Roles = []Role{Clerk, Checker, Fraud, Supervisor, Auditor, Administrator}
 
-// Act is something that is done at the console.
-type Act string
-
-// Session is to be signed in and to see one's own page. It is all that the console does so far.
-const Session Act = "session"
-
-// may is the table of roles × acts.
-var may = map[Role][]Act{
-	Clerk: {Session}, Checker: {Session}, Fraud: {Session}, Supervisor: {Session}, Auditor: {Session}, Administrator: {Session},
-}
-
-// May says whether a role may do this at all. A role that is not listed may nothing.
-func May(r Role, a Act) bool {
-	for _, x := range may[r] {
-		if x == a {
-			return true
-		}
-	}
-	return false
-}
-
 // Member is one person at the console.
 type Member struct {
 	ID, Name              string
+	Person                string // her number with the bank's personnel office; two members may be one person
+	Branch                string // where she works; empty at head office
 	Role                  Role
 	State                 State
 	InvitedBy             string // by her account on the server, or as she named herself
@@ -116,8 +97,12 @@ func (m Member) ShownState(now time.Time) State {
 	return m.State
 }
 
-// NameLength is how many characters a member's name may have.
-const NameLength = 60
+// How many characters a member's name, her number with the personnel office and her branch may have.
+const (
+	NameLength   = 60
+	PersonLength = 40
+	BranchLength = 3
+)
 
 // Limits of the confirmation.
 const (

@@ -1,4 +1,4 @@
-// Package console is the staff's own pages on the staff host: an invitation is taken up, a passkey signs in, and a first page says who is here. The work of the console comes later.
+// Package console is the staff's own pages on the staff host: customers are looked up, release requests handled by two, what is wrong is stopped, and every act is on record (M-13).
 //
 // Pages are forms and words from the server; a passkey needs a little script, which asks the JSON doors of this host. What they refuse comes with its three sentences.
 package console
@@ -8,10 +8,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/server/web"
 	files "github.com/inkan-auth/inkan/web"
 )
@@ -36,7 +39,7 @@ type Server struct {
 
 // New makes the server of the staff's pages.
 func New(a *authority.Authority) (*Server, error) {
-	text, err := web.LoadTexts(files.Files, "problem", "common", "console")
+	text, err := web.LoadTexts(files.Files, slices.Concat([]string{"problem", "common"}, rooms)...)
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +63,13 @@ func (s *Server) Mount(m *http.ServeMux) {
 	m.Handle("POST /register/options", door(s, s.registerOptions))
 	m.Handle("POST /register", door(s, s.register))
 
-	m.Handle("GET /{$}", s.inside(s.showHome))
-	m.Handle("POST /session", s.inside(s.endSession))
+	m.Handle("GET /{$}", s.inside(staff.Session, s.showHome))
+	m.Handle("POST /session", s.inside(staff.Session, s.endSession))
+	s.mountCases(m)
+	s.mountCustomers(m)
+	s.mountOrders(m)
+	s.mountFraud(m)
+	s.mountTrail(m)
 	m.HandleFunc("POST /logout", s.logout)
 	m.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { s.Fail(w, r, problem.New(problem.NotFound)) })
 }
@@ -69,16 +77,16 @@ func (s *Server) Mount(m *http.ServeMux) {
 // insider is a handler for a browser with a session.
 type insider func(w http.ResponseWriter, r *http.Request, on authority.StaffSession) error
 
-// inside lets a request pass that has a session, and whose form, if it is one, was made for this session.
-func (s *Server) inside(h insider) http.Handler {
+// inside lets a request pass that has a session whose role may do this, and whose form, if it is one, was made for this session. The authority asks for the role once more in its own write.
+func (s *Server) inside(act staff.Act, h insider) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.enter(w, r, h); err != nil {
+		if err := s.enter(w, r, act, h); err != nil {
 			s.Fail(w, r, err)
 		}
 	})
 }
 
-func (s *Server) enter(w http.ResponseWriter, r *http.Request, h insider) error {
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, act staff.Act, h insider) error {
 	if err := parse(r); err != nil {
 		return err
 	}
@@ -86,7 +94,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, h insider) error 
 	if err != nil {
 		return err
 	}
-	if r.Method == http.MethodPost && !web.StaffFormOK(r, on) {
+	if r.Method == http.MethodPost && !web.StaffFormOK(r, on) || !staff.May(on.Role, act) {
 		return problem.New(problem.Forbidden)
 	}
 	return h(w, r, on)
@@ -123,6 +131,9 @@ func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusRequestEntityTooLarge
 	}
 	v := s.view(r, "sorry")
+	if on, err := web.StaffSessionOf(r, s.Authority); err == nil { // the menu stays where it is
+		v.On, v.Form = &on, on.CSRF
+	}
 	said := v.refusal(p)
 	v.Refusal = &said
 	s.write(w, r, status, v)
@@ -139,6 +150,14 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, v *vi
 // places are the pages that a choice of language leads back to.
 var places = []string{"/", "/login", "/register"}
 
+// ours says whether an address is that of a page of the menu, or of one thing on it.
+func ours(path string) bool {
+	return slices.ContainsFunc(menu, func(m menuItem) bool {
+		rest, found := strings.CutPrefix(path, m.Path)
+		return found && m.Path != "/" && (rest == "" || regexp.MustCompile(`^/[a-z0-9_-]{1,40}$`).MatchString(rest))
+	})
+}
+
 // language remembers the choice and goes back to the page where it was made. The fragment of the address goes with it: a redirect keeps it, and no server sees it.
 func (s *Server) language(w http.ResponseWriter, r *http.Request) {
 	if err := parse(r); err != nil {
@@ -147,7 +166,7 @@ func (s *Server) language(w http.ResponseWriter, r *http.Request) {
 	}
 	web.SetLang(w, r.PostFormValue("to"))
 	back := r.PostFormValue("back")
-	if !slices.Contains(places, back) {
+	if !slices.Contains(places, back) && !ours(back) {
 		back = "/"
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
@@ -187,10 +206,24 @@ func (s *Server) showHome(w http.ResponseWriter, r *http.Request, on authority.S
 	if err != nil {
 		return err
 	}
-	v := s.view(r, "home")
-	v.On, v.Form, v.Data = &on, on.CSRF, homeData{sessions}
-	s.write(w, r, http.StatusOK, v)
+	s.show(w, r, on, "home", homeData{sessions})
 	return nil
+}
+
+// show renders a page for a member who is signed in.
+func (s *Server) show(w http.ResponseWriter, r *http.Request, on authority.StaffSession, page string, data any) {
+	v := s.view(r, page)
+	v.On, v.Form, v.Data = &on, on.CSRF, data
+	s.write(w, r, http.StatusOK, v)
+}
+
+// showRefused renders the page that a form came from once more, with what was refused, and with what was typed.
+func (s *Server) showRefused(w http.ResponseWriter, r *http.Request, on authority.StaffSession, page string, data any, p *problem.Error) {
+	v := s.view(r, page)
+	v.On, v.Form, v.Data = &on, on.CSRF, data
+	said := v.refusal(p)
+	v.Refusal = &said
+	s.write(w, r, web.Status(p.Kind), v)
 }
 
 // endSession ends another session of the same member.

@@ -16,7 +16,7 @@ import (
 
 func texts(t *testing.T) *web.Texts {
 	t.Helper()
-	x, err := web.LoadTexts(files.Files, "problem", "common", "console")
+	x, err := web.LoadTexts(files.Files, slices.Concat([]string{"problem", "common"}, rooms)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,25 +25,32 @@ func texts(t *testing.T) *web.Texts {
 
 var place = regexp.MustCompile(`\{[a-z_]+\}`)
 
-// Both languages have the same keys with the same places to fill in.
+// Both languages have the same keys with the same places to fill in, and no key stands in two files.
 func TestSameTexts(t *testing.T) {
 	x := texts(t)
-	if ja, en := x.Keys("ja", "console"), x.Keys("en", "console"); !slices.Equal(ja, en) {
-		t.Errorf("the keys of ja and en differ:\n%v\n%v", ja, en)
-	}
-	for _, key := range x.Keys("ja", "console") {
-		places := func(lang string) []string {
-			p := place.FindAllString(x.Say(lang, "console", key), -1)
-			slices.Sort(p)
-			return slices.Compact(p)
+	seen := map[string]string{}
+	for _, room := range rooms {
+		if ja, en := x.Keys("ja", room), x.Keys("en", room); !slices.Equal(ja, en) {
+			t.Errorf("%s: the keys of ja and en differ:\n%v\n%v", room, ja, en)
 		}
-		if a, b := places("ja"), places("en"); !slices.Equal(a, b) {
-			t.Errorf("%s: places %v in ja, %v in en", key, a, b)
+		for _, key := range x.Keys("ja", room) {
+			if seen[key] != "" {
+				t.Errorf("%s stands in %s and in %s", key, seen[key], room)
+			}
+			seen[key] = room
+			places := func(lang string) []string {
+				p := place.FindAllString(x.Say(lang, room, key), -1)
+				slices.Sort(p)
+				return slices.Compact(p)
+			}
+			if a, b := places("ja"), places("en"); !slices.Equal(a, b) {
+				t.Errorf("%s: places %v in ja, %v in en", key, a, b)
+			}
 		}
 	}
 }
 
-// A text that no page uses is dead, and a key that a page uses exists.
+// A text that no page uses is dead, and a key that a page uses exists. Where a page joins a key together, as in print "role." .Role, all that begin so are used, and there must be some.
 func TestEveryTextUsed(t *testing.T) {
 	x := texts(t)
 	var source strings.Builder
@@ -60,28 +67,43 @@ func TestEveryTextUsed(t *testing.T) {
 			}
 		}
 	}
+	v := &view{Lang: "ja", s: &Server{Text: x}}
 	used := map[string]bool{}
-	for _, m := range regexp.MustCompile(`"([a-z]+(?:\.[a-z]+)+)"`).FindAllStringSubmatch(source.String(), -1) {
+	for _, m := range regexp.MustCompile(`"([a-z_]+(?:[.-][a-z_]+)*)"`).FindAllStringSubmatch(source.String(), -1) {
 		used[m[1]] = true
-		if strings.Contains(source.String(), `.T "`+m[1]+`"`) && !x.Has("ja", "console", m[1]) && !x.Has("ja", "common", m[1]) {
+		if strings.Contains(source.String(), `.T "`+m[1]+`"`) && !v.has(m[1]) && !x.Has("ja", "common", m[1]) {
 			t.Errorf("a page uses %s, which no file has", m[1])
 		}
 	}
+	var joined []string
+	for _, m := range regexp.MustCompile(`(?:print|T\() ?"([a-z_]+(?:[.-][a-z_]+)*[.-])"`).FindAllStringSubmatch(source.String(), -1) {
+		joined = append(joined, m[1])
+	}
 	for _, r := range staff.Roles {
-		used["role."+string(r)] = true
-		if !x.Has("ja", "console", "role."+string(r)) {
+		if !v.has("role." + string(r)) {
 			t.Errorf("the role %s has no name", r)
 		}
 	}
 	for _, word := range said {
 		used["said."+word] = true
 	}
-	for _, page := range []string{"login", "register", "home", "sorry"} {
+	pages, err := filepath.Glob("page/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range pages {
+		page := strings.TrimSuffix(filepath.Base(file), ".html")
+		if page == "layout" {
+			continue
+		}
 		used[page+".title"] = true
+		if !v.has(page + ".title") {
+			t.Errorf("the page %s has no title", page)
+		}
 		for _, kind := range (&view{Page: page}).Words() {
 			for _, part := range []string{"what", "kept", "do"} {
 				used["browser."+kind+"."+part], used["browser."+kind+"."+page+"."+part] = true, true
-				if !x.Has("ja", "console", "browser."+kind+"."+part) {
+				if !v.has("browser." + kind + "." + part) {
 					t.Errorf("browser.%s.%s is not said", kind, part)
 				}
 			}
@@ -92,9 +114,22 @@ func TestEveryTextUsed(t *testing.T) {
 			used["refusal."+string(k)+"."+part] = true
 		}
 	}
-	for _, key := range x.Keys("ja", "console") {
-		if !used[key] {
-			t.Errorf("nothing uses %s", key)
+	found := map[string]bool{}
+	for _, room := range rooms {
+		for _, key := range x.Keys("ja", room) {
+			for _, prefix := range joined {
+				if strings.HasPrefix(key, prefix) {
+					used[key], found[prefix] = true, true
+				}
+			}
+			if !used[key] {
+				t.Errorf("%s: nothing uses %s", room, key)
+			}
+		}
+	}
+	for _, prefix := range joined {
+		if !found[prefix] && !strings.HasPrefix(prefix, "browser.") {
+			t.Errorf("a page joins %s to something, and no text begins so", prefix)
 		}
 	}
 }

@@ -3,10 +3,12 @@ package console
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/server/web"
 )
 
@@ -35,18 +37,66 @@ func (s *Server) view(r *http.Request, page string) *view {
 	return v
 }
 
+// has says whether these pages have a sentence of their own.
+func (v *view) has(key string) bool {
+	return slices.ContainsFunc(rooms, func(room string) bool { return v.s.Text.Has(v.Lang, room, key) })
+}
+
 // refusal says a refusal in words. Staff have no login ID and no password, so what speaks of those to customers has words of its own here.
 func (v *view) refusal(p *problem.Error) web.Refusal {
-	if key := "refusal." + string(p.Kind); v.s.Text.Has(v.Lang, "console", key+".what") {
+	if key := "refusal." + string(p.Kind); v.has(key + ".what") {
 		return web.Refusal{What: v.T(key + ".what"), Kept: v.T(key + ".kept"), Do: v.T(key + ".do")}
 	}
 	return v.s.Text.Refusal(v.Lang, p)
 }
 
+// rooms are the files of sentences of these pages, one for each part of the work.
+var rooms = []string{"console", "console-case", "console-desk", "console-trail"}
+
+// menuItem is one page of the menu.
+type menuItem struct {
+	Path string
+	Act  staff.Act // who may do it has it in her menu
+	Word string    // key of its name
+}
+
+// menu are the pages in the order of the work.
+var menu = []menuItem{
+	{"/", staff.Session, "menu.home"},
+	{"/cases", staff.CaseSee, "menu.cases"},
+	{"/customers", staff.CustomerLook, "menu.customers"},
+	{"/orders", staff.OrderSee, "menu.orders"},
+	{"/fraud", staff.FraudSee, "menu.fraud"},
+	{"/trail", staff.TrailSee, "menu.trail"},
+	{"/figures", staff.FiguresSee, "menu.figures"},
+	{"/staff", staff.StaffSee, "menu.staff"},
+	{"/policy", staff.PolicySee, "menu.policy"},
+}
+
+// Menu is what this member's role may open.
+func (v *view) Menu() (out []menuItem) {
+	for _, m := range menu {
+		if v.On != nil && staff.May(v.On.Role, m.Act) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// Here says whether a page of the menu is the one that is shown, or holds it.
+func (v *view) Here(m menuItem) bool {
+	return v.Back == m.Path || m.Path != "/" && strings.HasPrefix(v.Back, m.Path+"/")
+}
+
+// May says whether this member's role may do something, so that no button is shown that would be refused.
+func (v *view) May(act string) bool { return v.On != nil && staff.May(v.On.Role, staff.Act(act)) }
+
 // T gives a sentence of these pages, or one that all pages share.
 func (v *view) T(key string, pairs ...any) string {
-	if v.s.Text.Has(v.Lang, "console", key) {
-		return v.s.Text.Say(v.Lang, "console", key, pairs...)
+	for _, room := range rooms {
+		if v.s.Text.Has(v.Lang, room, key) {
+			return v.s.Text.Say(v.Lang, room, key, pairs...)
+		}
 	}
 	return v.s.Text.Say(v.Lang, "common", key, pairs...)
 }
@@ -89,7 +139,7 @@ func (v *view) Words() []string {
 
 // Browser is a part of what the browser has refused, in words; a page may have its own.
 func (v *view) Browser(kind, part string) string {
-	if key := "browser." + kind + "." + v.Page + "." + part; v.s.Text.Has(v.Lang, "console", key) {
+	if key := "browser." + kind + "." + v.Page + "." + part; v.has(key) {
 		return v.T(key)
 	}
 	return v.T("browser." + kind + "." + part)

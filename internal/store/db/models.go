@@ -450,6 +450,8 @@ type Staff struct {
 	RegisteredAt int64
 	ConfirmedAt  int64
 	EndedAt      int64
+	Person       string
+	Branch       string
 }
 
 type StaffLink struct {

@@ -10,7 +10,7 @@ import (
 )
 
 const allStaff = `-- name: AllStaff :many
-SELECT id, name, role, state, handle, word_tries, invited_by, created_at, open_until, registered_at, confirmed_at, ended_at FROM staff ORDER BY created_at, id
+SELECT id, name, role, state, handle, word_tries, invited_by, created_at, open_until, registered_at, confirmed_at, ended_at, person, branch FROM staff ORDER BY created_at, id
 `
 
 func (q *Queries) AllStaff(ctx context.Context) ([]Staff, error) {
@@ -35,6 +35,8 @@ func (q *Queries) AllStaff(ctx context.Context) ([]Staff, error) {
 			&i.RegisteredAt,
 			&i.ConfirmedAt,
 			&i.EndedAt,
+			&i.Person,
+			&i.Branch,
 		); err != nil {
 			return nil, err
 		}
@@ -147,8 +149,8 @@ func (q *Queries) EndStaffSessions(ctx context.Context, arg EndStaffSessionsPara
 }
 
 const insertStaff = `-- name: InsertStaff :exec
-INSERT INTO staff (id, name, role, state, handle, word_tries, invited_by, created_at, open_until, registered_at, confirmed_at, ended_at)
-VALUES ($1, $2, $3, 'invited', $4, 0, $5, $6, $7, 0, 0, 0)
+INSERT INTO staff (id, name, role, state, handle, word_tries, invited_by, created_at, open_until, registered_at, confirmed_at, ended_at, person, branch)
+VALUES ($1, $2, $3, 'invited', $4, 0, $5, $6, $7, 0, 0, 0, $8, $9)
 `
 
 type InsertStaffParams struct {
@@ -159,6 +161,8 @@ type InsertStaffParams struct {
 	InvitedBy string
 	CreatedAt int64
 	OpenUntil int64
+	Person    string
+	Branch    string
 }
 
 func (q *Queries) InsertStaff(ctx context.Context, arg InsertStaffParams) error {
@@ -170,6 +174,8 @@ func (q *Queries) InsertStaff(ctx context.Context, arg InsertStaffParams) error 
 		arg.InvitedBy,
 		arg.CreatedAt,
 		arg.OpenUntil,
+		arg.Person,
+		arg.Branch,
 	)
 	return err
 }
@@ -247,7 +253,7 @@ func (q *Queries) LapseStaff(ctx context.Context, arg LapseStaffParams) (int64, 
 }
 
 const lapsedStaff = `-- name: LapsedStaff :many
-SELECT id, name, role, state, handle, word_tries, invited_by, created_at, open_until, registered_at, confirmed_at, ended_at FROM staff WHERE state IN ('invited', 'registered') AND open_until <= $1 ORDER BY open_until LIMIT $2
+SELECT id, name, role, state, handle, word_tries, invited_by, created_at, open_until, registered_at, confirmed_at, ended_at, person, branch FROM staff WHERE state IN ('invited', 'registered') AND open_until <= $1 ORDER BY open_until LIMIT $2
 `
 
 type LapsedStaffParams struct {
@@ -277,6 +283,8 @@ func (q *Queries) LapsedStaff(ctx context.Context, arg LapsedStaffParams) ([]Sta
 			&i.RegisteredAt,
 			&i.ConfirmedAt,
 			&i.EndedAt,
+			&i.Person,
+			&i.Branch,
 		); err != nil {
 			return nil, err
 		}
@@ -316,7 +324,7 @@ func (q *Queries) LastStaffSession(ctx context.Context, staff string) (StaffSess
 }
 
 const liveStaffSession = `-- name: LiveStaffSession :one
-SELECT s.hash, s.id, s.staff, s.passkey, s.device, s.source, s.created_at, s.seen_at, s.expires_at, s.ended_at, s.previous_at, s.previous_place, m.name, m.role FROM staff_session s JOIN staff m ON m.id = s.staff WHERE s.hash = $1 AND s.ended_at = 0 AND s.expires_at > $2 AND s.seen_at > $3 AND m.state = 'active'
+SELECT s.hash, s.id, s.staff, s.passkey, s.device, s.source, s.created_at, s.seen_at, s.expires_at, s.ended_at, s.previous_at, s.previous_place, m.name, m.role, m.person, m.branch FROM staff_session s JOIN staff m ON m.id = s.staff WHERE s.hash = $1 AND s.ended_at = 0 AND s.expires_at > $2 AND s.seen_at > $3 AND m.state = 'active'
   AND s.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
 `
 
@@ -341,6 +349,8 @@ type LiveStaffSessionRow struct {
 	PreviousPlace string
 	Name          string
 	Role          string
+	Person        string
+	Branch        string
 }
 
 func (q *Queries) LiveStaffSession(ctx context.Context, arg LiveStaffSessionParams) (LiveStaffSessionRow, error) {
@@ -361,6 +371,8 @@ func (q *Queries) LiveStaffSession(ctx context.Context, arg LiveStaffSessionPara
 		&i.PreviousPlace,
 		&i.Name,
 		&i.Role,
+		&i.Person,
+		&i.Branch,
 	)
 	return i, err
 }
@@ -475,7 +487,7 @@ func (q *Queries) ResumeStaff(ctx context.Context, id string) (int64, error) {
 }
 
 const staffByID = `-- name: StaffByID :one
-SELECT id, name, role, state, handle, word_tries, invited_by, created_at, open_until, registered_at, confirmed_at, ended_at FROM staff WHERE id = $1
+SELECT id, name, role, state, handle, word_tries, invited_by, created_at, open_until, registered_at, confirmed_at, ended_at, person, branch FROM staff WHERE id = $1
 `
 
 func (q *Queries) StaffByID(ctx context.Context, id string) (Staff, error) {
@@ -494,6 +506,8 @@ func (q *Queries) StaffByID(ctx context.Context, id string) (Staff, error) {
 		&i.RegisteredAt,
 		&i.ConfirmedAt,
 		&i.EndedAt,
+		&i.Person,
+		&i.Branch,
 	)
 	return i, err
 }

