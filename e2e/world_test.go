@@ -292,12 +292,15 @@ func (b *tab) become(d device) {
 	})
 }
 
+// patience is how long a step may take. It is no measure of anything: a machine that has much else to do is slow, and a test must not fail for it.
+const patience = time.Minute
+
 func (b *tab) must(a chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, a); err != nil {
-		b.look("failed")
+		b.failed()
 		b.t.Fatalf("%s at %s: %v", b.tag, b.where(), err)
 	}
 }
@@ -355,15 +358,14 @@ func (b *tab) text(selector string) string {
 // at waits until the page's address ends in path.
 func (b *tab) at(path string) {
 	b.t.Helper()
-	for range 200 {
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(50 * time.Millisecond) {
 		u := b.where()
 		u, _, _ = strings.Cut(u, "?")
 		if strings.HasSuffix(u, path) && b.ready() {
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
-	b.look("lost")
+	b.failed()
 	b.t.Fatalf("%s is at %s, want …%s: %s", b.tag, b.where(), path, b.text("body"))
 }
 
@@ -373,16 +375,28 @@ func (b *tab) ready() bool {
 	return err == nil && s == "complete"
 }
 
+// looking takes pictures of every step and every page, for people to look at (INKAN_TEST_LOOK=1). Drawing them is a good third of these tests' work, and no test reads them.
+var looking = os.Getenv("INKAN_TEST_LOOK") != ""
+
 // look takes a picture of the whole page.
 func (b *tab) look(name string) {
 	b.t.Helper()
 	b.n++
-	b.keep(fmt.Sprintf("%s-%02d-%s.png", b.tag, b.n, name))
+	if looking {
+		b.keep(fmt.Sprintf("%s-%02d-%s.png", b.tag, b.n, name))
+		return
+	}
+	b.must(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) { // a page behind another one is not drawn
+		return chromedp.Call(ctx, page.BringToFront, cdp.Empty{})
+	})
 }
+
+// failed takes the picture that tells why a test ends here.
+func (b *tab) failed() { b.keep(fmt.Sprintf("%s-%02d-failed.png", b.tag, b.n+1)) }
 
 func (b *tab) keep(file string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	png, err := chromedp.Run(ctx, func(ctx context.Context, t *chromedp.Target) ([]byte, error) {
 		if _, err := cdp.Call(ctx, t, page.BringToFront, cdp.Empty{}); err != nil { // a page behind another one is not drawn

@@ -4,6 +4,3 @@
 ALTER TABLE staff ADD COLUMN person TEXT NOT NULL DEFAULT '';
 ALTER TABLE staff ADD COLUMN branch TEXT NOT NULL DEFAULT '';
 UPDATE staff SET person = id WHERE person = '';
-
--- Customers are looked up by their representative account and in no other order.
-CREATE INDEX customer_account ON customer (branch, account_type, account_number);
