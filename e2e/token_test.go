@@ -289,13 +289,12 @@ func TestTenContractsLiveInOneApp(t *testing.T) {
 // until waits for a condition of the page.
 func (b *tab) until(condition string) {
 	b.t.Helper()
-	for range 200 {
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(50 * time.Millisecond) {
 		if ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+condition+")")); err == nil && ok {
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
-	b.look("waited-in-vain")
+	b.failed()
 	b.t.Fatalf("%s at %s: never %s", b.tag, b.where(), condition)
 }
 

@@ -23,8 +23,9 @@ type room struct {
 // The first row that fits counts.
 var rooms = []room{
 	{"internal", nil, nil},
-	{"internal/testkit", []string{"web", "internal/domain/", "internal/store", "internal/store/db", "internal/authority", "internal/connector/keys", "internal/connector/callback", "internal/pgcluster"}, nil},
+	{"internal/testkit", []string{"web", "internal/domain/", "internal/store", "internal/store/db", "internal/authority", "internal/connector/keys", "internal/connector/callback", "internal/pgcluster", "internal/authenticator"}, nil},
 	{"internal/pgcluster", nil, nil},
+	{"internal/authenticator", []string{"internal/domain/"}, nil},
 	{"internal/domain/", []string{"internal/domain/"}, []string{"database/sql", "net/http", "os", "log", "crypto/rand", "math/rand", "math/rand/v2"}},
 	{"internal/store/db", nil, nil},
 	{"internal/store", []string{"internal/domain/", "internal/store/db"}, []string{"net/http"}},

@@ -1,5 +1,5 @@
-// Command inkan-verify checks the evidence of a transaction: what the customer was shown, what she answered, when, and with which key. It needs no database and no network, and
-// links nothing but the words and rules of the domain.
+// Command inkan-verify checks the evidence of a transaction: what the customer was shown, what she answered, when, and with which key; and an export of the trail: that nothing was added to it, left out
+// of it or changed in it. It needs no database and no network, and links nothing but the words and rules of the domain.
 package main
 
 import (
@@ -11,21 +11,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
-const usage = `inkan-verify checks the evidence of a transaction, without a database and without a network.
+const usage = `inkan-verify checks the evidence of a transaction, or an export of the trail, without a database and without a network.
 
   inkan-verify [-root THUMBPRINT] evidence.json        (- reads from standard input)
+  inkan-verify [-root THUMBPRINT] inkan-trail.jsonl
 
 The thumbprint of the issuer root is what the bank publishes. Without -root the file's own is taken and printed: compare it yourself.
 Exit: 0 everything holds, 1 something does not hold, 2 the file cannot be read.
 `
 
-// maxFile is the longest file that is read.
-const maxFile = 1 << 20
+// maxFile is the longest file that is read: an export may be long, evidence may not.
+const maxFile = 256 << 20
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("inkan-verify", flag.ContinueOnError)
@@ -39,6 +41,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err != nil {
 		fmt.Fprintf(stderr, "inkan-verify: %v\n", err)
 		return 2
+	}
+	if audit.IsExport(file) {
+		return verifyExport(file, *root, stdout, stderr)
 	}
 	evidence, err := transaction.ParseEvidence(file)
 	if err != nil {
@@ -71,9 +76,60 @@ func read(name string, stdin io.Reader) ([]byte, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(in, maxFile+1))
 	if err == nil && len(b) > maxFile {
-		err = errors.New("the file is too long to be evidence")
+		err = errors.New("the file is too long")
 	}
 	return b, err
+}
+
+// verifyExport checks an export of the trail.
+func verifyExport(file []byte, root string, stdout, stderr io.Writer) int {
+	x, found, err := audit.ReadExport(file, root)
+	var broken *audit.Broken
+	switch {
+	case errors.As(err, &broken):
+		fmt.Fprintf(stdout, "DOES NOT HOLD – %v\n\nNothing in this file may be relied on.\n", broken)
+		return 1
+	case err != nil:
+		fmt.Fprintf(stderr, "inkan-verify: %v\n", err)
+		return 2
+	}
+	fmt.Fprint(stdout, reportExport(x, found, root != ""))
+	return 0
+}
+
+// reportExport says what an export proves, and nothing that it does not: that what the filter asked for was given whole is the word of the issuer.
+func reportExport(x audit.Export, root string, pinned bool) string {
+	var b strings.Builder
+	line := func(name, value string) { fmt.Fprintf(&b, "  %-14s %s\n", name, value) }
+	fmt.Fprintln(&b, "HOLDS – nothing was added, left out or changed since the issuer signed this file.")
+	fmt.Fprintln(&b, "\nExport of the trail:")
+	line("entries", fmt.Sprint(len(x.Entries)))
+	if n := len(x.Entries); n > 0 {
+		line("newest", x.Entries[0].At.Format(time.RFC3339)+" "+x.Entries[0].ID)
+		line("oldest", x.Entries[n-1].At.Format(time.RFC3339)+" "+x.Entries[n-1].ID)
+	}
+	line("made", x.Made.Format(time.RFC3339))
+	line("by", x.By)
+	if x.CheckedBy != "" {
+		line("checked by", x.CheckedBy)
+	}
+	fmt.Fprintln(&b, "\nAsked for:")
+	for _, f := range []struct{ name, value string }{{"customer", x.Filter.Customer}, {"staff", x.Filter.Staff}, {"act", string(x.Filter.Action)}, {"outcome", string(x.Filter.Outcome)}} {
+		if f.value != "" {
+			line(f.name, f.value)
+		}
+	}
+	if !x.Filter.From.IsZero() {
+		line("from", x.Filter.From.Format(time.RFC3339))
+	}
+	line("before", x.Filter.Until.Format(time.RFC3339))
+	fmt.Fprintln(&b)
+	line("issuer", x.Issuer)
+	line("root", root)
+	if !pinned {
+		fmt.Fprintln(&b, "\nCompare the root with the one that the bank has published, or give it with -root.")
+	}
+	return b.String()
 }
 
 // report says what the evidence proves, and nothing that it does not: who held the phone is not in it.

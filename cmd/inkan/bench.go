@@ -28,13 +28,16 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return benchStreams(ctx, args[1:], stdout, stderr)
 		case "start":
 			return benchStart(ctx, args[1:], stdout, stderr)
+		case "console":
+			return benchConsole(ctx, args[1:], stdout, stderr)
 		}
 	}
 	fmt.Fprint(stderr, "usage: inkan bench otp          verified one-time passwords a second, on each engine, beside the raw rate of the database\n"+
 		"       inkan bench transaction  transactions and approvals a second, and how soon the bank's page knows\n"+
 		"       inkan bench passkey      logins with a passkey a second, beside verification and one durable write\n"+
 		"       inkan bench streams      memory of an open event stream, and how soon a phone is told to look\n"+
-		"       inkan bench start        time from start to ready, and memory at rest\n")
+		"       inkan bench start        time from start to ready, and memory at rest\n"+
+		"       inkan bench console      the staff's pages in a large bank, beside those in a small one\n")
 	return errUsage
 }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
+	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/server/api"
 	"github.com/inkan-auth/inkan/internal/testkit"
@@ -202,10 +204,28 @@ func TestNoSecretIsWrittenDown(t *testing.T) {
 		fine(t, err)
 	}
 	fine(t, s.SweepDue(t.Context()))
+	// Whatever the staff may read, each role to the last link.
+	var console strings.Builder
+	var refs []string
+	rows, err := s.at.QueryContext(t.Context(), "SELECT ref FROM customer ORDER BY ref")
+	fine(t, err)
+	for rows.Next() {
+		var ref string
+		fine(t, rows.Scan(&ref))
+		refs = append(refs, ref)
+	}
+	fine(t, errors.Join(rows.Err(), rows.Close()))
+	for _, role := range staff.Roles {
+		d := s.SignedIn(role)
+		for path, text := range s.crawl(d, s.looked(d, refs...)...) {
+			console.WriteString(path + "\n" + strings.ReplaceAll(text, d.CSRF, "") + "\n")
+		}
+		c.keep("session of staff", d.Cookie)
+	}
 	rec := httptest.NewRecorder()
 	s.house.internal.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	file := read(t, s.file) + read(t, s.file+"-wal")
-	places := map[string]string{"the log": s.log.String(), "the database's file": file, "the texts of the database": strings.Join(s.state(), "\n"), "the metrics": rec.Body.String(), "a refusal": c.text.String()}
+	places := map[string]string{"the log": s.log.String(), "the database's file": file, "the texts of the database": strings.Join(s.state(), "\n"), "the metrics": rec.Body.String(), "a refusal": c.text.String(), "the console": console.String()}
 	if len(c.names) < 40 {
 		t.Errorf("only %d secrets", len(c.names))
 	}
@@ -224,6 +244,9 @@ func TestNoSecretIsWrittenDown(t *testing.T) {
 				t.Errorf("%s holds %q", place, v)
 			}
 		}
+	}
+	if n := strings.Count(console.String(), "山田"); n < len(refs) {
+		t.Errorf("the console shows customers %d times: it was not looked at", n)
 	}
 	// The search would find what is there: the mails have the number, the code and the objection in both forms, the file has the customer, the log has the requests.
 	mails := ""

@@ -130,6 +130,7 @@ type configPolicy struct {
 	ReissueWindow       *time.Duration `toml:"reissue_window"`
 	ReissueLife         *time.Duration `toml:"reissue_life"`
 	ReleaseLife         *time.Duration `toml:"release_life"`
+	LetterLife          *time.Duration `toml:"letter_life"`
 	RegistrationTries   *int           `toml:"registration_tries"`
 	StartTries          *int           `toml:"start_tries"`
 	Downloads           *int           `toml:"downloads"`
@@ -172,6 +173,7 @@ type configPolicy struct {
 	StaffLife           *time.Duration `toml:"staff_life"`
 	StaffLinkLife       *time.Duration `toml:"staff_link_life"`
 	StaffDeviceBound    *bool          `toml:"staff_device_bound"`
+	StaffReveals        *int           `toml:"staff_reveals"`
 }
 
 func (c configPolicy) policy() policy.Policy {
@@ -191,6 +193,7 @@ func (c configPolicy) policy() policy.Policy {
 	set(&p.ReissueWindow, c.ReissueWindow)
 	set(&p.ReissueLife, c.ReissueLife)
 	set(&p.ReleaseLife, c.ReleaseLife)
+	set(&p.LetterLife, c.LetterLife)
 	set(&p.RegistrationTries, c.RegistrationTries)
 	set(&p.StartTries, c.StartTries)
 	set(&p.Downloads, c.Downloads)
@@ -233,6 +236,7 @@ func (c configPolicy) policy() policy.Policy {
 	set(&p.StaffLife, c.StaffLife)
 	set(&p.StaffLinkLife, c.StaffLinkLife)
 	set(&p.StaffDeviceBound, c.StaffDeviceBound)
+	set(&p.StaffReveals, c.StaffReveals)
 	return p
 }
 

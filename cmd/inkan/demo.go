@@ -137,7 +137,8 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	h, err := build(ctx, parts{store: s, keyDir: keyDir, policy: p, apiOrigin: at("api"), bankURL: at("bank"), log: log, gallery: true, here: true, together: true, core: partners.core, telephone: partners.telephone,
+	desk := new(demoDesk)
+	h, err := build(ctx, parts{store: s, signIn: desk, keyDir: keyDir, policy: p, apiOrigin: at("api"), bankURL: at("bank"), log: log, gallery: true, here: true, together: true, core: partners.core, telephone: partners.telephone,
 		mail: smtp.Config{Host: smtpHost, Port: smtpPortNumber, From: "印鑑銀行 <otp@inkan-bank.example>", Plain: true},
 		bank: authority.Bank{NameJA: "印鑑銀行", NameEN: "Inkan Bank", LoginOrigin: at("login"), TokenOrigin: tokenOrigin, StaffOrigin: at("staff"), MailFrom: "otp@inkan-bank.example", Phone: "0120-000-000"},
 		more: map[string]http.Handler{at("bank"): theBank, at("mail"): box.Handler(), at("phone"): partners.phones.Handler(), at("core"): partners.books, "http://localhost:" + port: startPages, "http://127.0.0.1:" + port: startPages}})
@@ -157,9 +158,10 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	if start.desk, err = openDesk(ctx, h.authority, conf); err != nil {
+	if err := desk.open(ctx, h.authority, conf); err != nil {
 		return err
 	}
+	start.desk = desk
 	announce(stdout, d.lang, port, tokenOrigin)
 	listeners := []listening{{public, h.handler, nil}}
 	if lan != nil {

@@ -60,6 +60,7 @@ type parts struct {
 	here      bool                    // names below localhost are this machine, for the demo
 	together  bool                    // the console on the public listener as well, for the demo
 	more      map[string]http.Handler // further audiences by origin, for the demo
+	signIn    http.Handler            // signs made-up staff in at GET /demo/{who} of the staff host, for the demo; nil elsewhere
 	now       func() time.Time        // time.Now, except in the benchmark
 }
 
@@ -156,11 +157,14 @@ func build(ctx context.Context, p parts) (*house, error) {
 		}
 		work := http.NewServeMux()
 		desk.Mount(work)
+		if p.signIn != nil {
+			work.Handle("GET /demo/{who}", p.signIn)
+		}
 		alone := map[string]http.Handler{} // no other audience is on the console's listener, and the console on no other
 		if p.together {
 			alone = audiences
 		}
-		if err := add(alone, p.bank.StaffOrigin, m.watch("staff", web.Harden(work, console.CSP, desk.Fail))); err != nil {
+		if err := add(alone, p.bank.StaffOrigin, m.watch("staff", web.HardenWith(work, console.CSP, console.Room, desk.Fail))); err != nil {
 			return nil, err
 		}
 		if !p.together {

@@ -13,7 +13,7 @@ import (
 const cautiousMost = 100_000
 
 // cautiousAfter are the changes after which this bank is careful. A first start of use, a passkey or a new password are not among them: they change nothing about who holds the token.
-var cautiousAfter = []string{"token_reissued", "token_moved", "service_restarted", "address_changed"}
+var cautiousAfter = []string{"token_reissued", "token_moved", "service_restarted", "address_changed", "staff_release"}
 
 // caution is until when the bank is careful, and after which change.
 type caution struct {

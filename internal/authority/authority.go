@@ -85,6 +85,8 @@ type Authority struct {
 	templates *transaction.Bundle // in use for new transactions; nil where the keys bring none
 	bundles   sync.Map            // every bundle read so far, by its hash
 	watermark atomic.Int64
+	rules     atomic.Pointer[policy.Policy] // in force now; see Rules
+	breaker   breaker
 	// coreFailed is when the bank's core last gave no answer, in microseconds.
 	coreFailed atomic.Int64
 	unknown    string // a hash to check when there is no customer, so that time tells nothing
@@ -113,6 +115,7 @@ func New(ctx context.Context, c Config) (*Authority, error) {
 	}
 	c.Keys = timelyKeys{c.Keys, c.Now, c.Log, new(sync.Once)}
 	a := &Authority{Config: c, hash: newHasher(c.Hashers), party: party}
+	a.rules.Store(&c.Policy)
 	if a.app, err = passkey.NewParty(c.Bank.TokenOrigin, c.Bank.NameJA, false); err != nil {
 		return nil, err
 	}
@@ -128,7 +131,7 @@ func New(ctx context.Context, c Config) (*Authority, error) {
 	if err := a.readClock(ctx); err != nil {
 		return a, err
 	}
-	return a, errors.Join(a.useIssuerKey(ctx), a.useTemplates(ctx))
+	return a, errors.Join(a.loadRules(ctx), a.useIssuerKey(ctx), a.useTemplates(ctx))
 }
 
 // moment is the time of one deed. It fails when the clock stands behind what it has already shown: whatever lives by time is then not decided

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
@@ -32,7 +33,7 @@ func (a *Authority) ConsumeTransaction(ctx context.Context, by audit.Actor, id s
 		}
 		if differs := a.differs(t, e); differs != "" {
 			d.detail = map[string]string{"field": differs, "state": string(t.State)}
-			return errors.Join(d.also(ctx, audit.TransactionAlarm, id), d.refuse(problem.New(problem.PermitMismatch, "field", differs)))
+			return errors.Join(d.also(ctx, audit.TransactionAlarm, id), d.incident(ctx, incident.Altered, row.Customer, id, map[string]string{"field": differs, "state": string(t.State)}), d.refuse(problem.New(problem.PermitMismatch, "field", differs)))
 		}
 		switch t.State {
 		case transaction.Approved:
@@ -45,6 +46,9 @@ func (a *Authority) ConsumeTransaction(ctx context.Context, by audit.Actor, id s
 			return problem.New(problem.TransactionLapsed)
 		default:
 			return problem.New(problem.TransactionNotApproved, "state", string(t.State))
+		}
+		if err := d.unfrozen(ctx, Transfers); err != nil { // its approval lives on, and may be carried out when it is over
+			return err
 		}
 		d.detail = map[string]string{"grade": string(t.Grade)}
 		return d.consume(ctx, row, t, e.Request)
@@ -108,11 +112,16 @@ func (a *Authority) Evidence(ctx context.Context, by audit.Actor, id string) (tr
 	if err != nil {
 		return transaction.Evidence{}, err
 	}
+	return a.evidenceOf(ctx, row)
+}
+
+// evidenceOf is the evidence of a transaction, whoever asks for it.
+func (a *Authority) evidenceOf(ctx context.Context, row db.Txn) (transaction.Evidence, error) {
 	b, err := a.bundle(ctx, a.Store.Reader(), row.Bundle)
 	if err != nil {
 		return transaction.Evidence{}, err
 	}
-	envelopes, err := a.Store.Reader().EnvelopesOf(ctx, id)
+	envelopes, err := a.Store.Reader().EnvelopesOf(ctx, row.ID)
 	if err != nil {
 		return transaction.Evidence{}, err
 	}

@@ -29,10 +29,11 @@ const (
 	AddressChanged   Change = "address_changed"
 	PasswordChanged  Change = "password_changed"
 	ServiceRestarted Change = "service_restarted"
+	StaffRelease     Change = "staff_release" // two members of staff have opened what was shut
 )
 
 // Changes are all of them.
-var Changes = []Change{TokenStarted, TokenMoved, TokenReissued, TokenRenewed, PasskeyAdded, PasskeyRemoved, AddressChanged, PasswordChanged, ServiceRestarted}
+var Changes = []Change{TokenStarted, TokenMoved, TokenReissued, TokenRenewed, PasskeyAdded, PasskeyRemoved, AddressChanged, PasswordChanged, ServiceRestarted, StaffRelease}
 
 // Cooling is one such change. Until it is over the bank should let no new payee and no large amount pass; which, is the bank's policy.
 type Cooling struct {

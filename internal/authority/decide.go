@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
@@ -229,6 +230,10 @@ func approve(ctx context.Context, deeds []*deed, batch []*choice) error {
 	if err != nil {
 		return err
 	}
+	frozen := d.unfrozen(ctx, Transfers)
+	if frozen != nil && problem.KindOf(frozen) == "" {
+		return frozen
+	}
 	var approvals []store.Approval
 	for i, c := range batch {
 		c.state = ""
@@ -236,6 +241,16 @@ func approve(ctx context.Context, deeds []*deed, batch []*choice) error {
 		if !fresh[string(c.use.ID)] {
 			_ = deeds[i].refuse(errRepeated)
 			continue
+		}
+		if frozen != nil && c.asked.Client != ourselves {
+			row, err := d.TxnByID(ctx, c.asked.Txn)
+			if err != nil {
+				return err
+			}
+			if row.State == string(transaction.Pending) { // otherwise it was answered before, and hears so
+				_ = deeds[i].refuse(frozen)
+				continue
+			}
 		}
 		if err := deeds[i].countConfirmation(ctx, c); err != nil {
 			return err
@@ -336,6 +351,14 @@ func (d *deed) about(c *choice) {
 	d.detail = map[string]string{"answer": string(c.decision.Answer), "reason": c.decision.Reason, "template": c.asked.Template, "verification": string(c.decision.Verification)}
 }
 
+// refuseOr keeps what was written where err is a refusal, and is err where it is not.
+func (d *deed) refuseOr(err error) error {
+	if problem.KindOf(err) != "" {
+		return d.refuse(err)
+	}
+	return err
+}
+
 // choose uses up the proof of a choice and carries it out, unless it was refused because of what was offered.
 func (d *deed) choose(ctx context.Context, c *choice, offered error) error {
 	d.on(c.asked.Customer, c.asked.Txn)
@@ -369,6 +392,11 @@ func (d *deed) decide(ctx context.Context, row db.Txn, c *choice) (transaction.S
 	t := signerOf(c.asked)
 	if refusal := unfit(t, d.now); refusal != nil {
 		return "", d.refuse(refusal)
+	}
+	if c.decision.Answer == transaction.Yes && row.Client != ourselves && stateOf(row, d.now) == transaction.Pending {
+		if err := d.unfrozen(ctx, Transfers); err != nil {
+			return "", d.refuseOr(err)
+		}
 	}
 	if err := d.countConfirmation(ctx, c); err != nil || d.kept != nil {
 		return "", err
@@ -475,7 +503,7 @@ func (d *deed) stopTransfers(ctx context.Context, row db.Txn, t token.Token) err
 	if err != nil {
 		return err
 	}
-	if err := d.cancelOpen(ctx, row.Customer); err != nil {
+	if err := errors.Join(d.cancelOpen(ctx, row.Customer), d.incident(ctx, incident.Reported, row.Customer, row.ID, map[string]string{"source": d.by.Source, "device": d.by.Device, "template": row.Template, "reason": d.detail["reason"]})); err != nil {
 		return err
 	}
 	if !stopped {

@@ -307,13 +307,13 @@ func (a *Authority) SweepDue(ctx context.Context) error {
 	if err := a.remind(ctx, now); err != nil {
 		return err
 	}
-	if err := errors.Join(a.sweepReissues(ctx, now), a.sweepReleases(ctx, now), a.sweepTransactions(ctx, now), a.sweepOIDC(ctx, now), a.sweepStaff(ctx, now), a.sweepPhone(ctx, now)); err != nil {
+	if err := errors.Join(a.sweepReissues(ctx, now), a.sweepReleases(ctx, now), a.sweepTransactions(ctx, now), a.sweepOIDC(ctx, now), a.sweepStaff(ctx, now), a.sweepOrders(ctx, now), a.sweepPhone(ctx, now), a.countFigures(ctx, now), a.countTokens(ctx, now), a.watchCodes(ctx, now)); err != nil {
 		return err
 	}
 	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
 		day := store.Micros(now.Add(-24 * time.Hour))
 		// A session is kept long after its end, because the next login tells the customer of the last one.
-		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day), tx.DeleteOldIdempotency(ctx, day), tx.DeleteOldCeremonies(ctx, store.Micros(now)), tx.DeleteOldErrands(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldReissues(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldCooling(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldReleases(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldPhoneChecks(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldObjections(ctx, store.Micros(now)), tx.DeleteOldNotices(ctx, store.Micros(now.Add(-a.Policy.NoticeKept))), tx.DeleteOldSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))),
+		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day), tx.DeleteOldLooks(ctx, day), tx.DeleteOldIdempotency(ctx, day), tx.DeleteOldCeremonies(ctx, store.Micros(now)), tx.DeleteOldErrands(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldReissues(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldCooling(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldReleases(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldScans(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldPhoneChecks(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldObjections(ctx, store.Micros(now)), tx.DeleteOldNotices(ctx, store.Micros(now.Add(-a.Policy.NoticeKept))), tx.DeleteOldSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))),
 			tx.DeleteOldStaffSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))))
 	})
 }

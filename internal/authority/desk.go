@@ -40,3 +40,32 @@ func (a *Authority) seesDesk(s StaffSession, act staff.Act) error {
 func samePerson(person, member, passkey string, session []byte, s StaffSession) bool {
 	return person == s.Person || member == s.Staff || passkey == s.Passkey || string(session) == string(s.hash)
 }
+
+// ToDo is how much waits at the console. More than ToDoMost of one kind is counted as ToDoMost.
+type ToDo struct {
+	Made, Received, Submitted int // release requests, by state
+	Orders                    int // what another person has asked
+	Incidents                 int
+}
+
+// ToDoMost is how far it is counted.
+const ToDoMost = 100
+
+// DeskWaiting is what waits, as far as this member may see it.
+func (a *Authority) DeskWaiting(ctx context.Context, s StaffSession) (w ToDo, err error) {
+	now, err := a.moment()
+	if err != nil {
+		return w, err
+	}
+	r, err := a.Store.Reader().DeskWaiting(ctx, db.DeskWaitingParams{Now: store.Micros(now), Person: s.Person})
+	if staff.May(s.Role, staff.CaseSee) {
+		w.Made, w.Received, w.Submitted = int(r.Made), int(r.Received), int(r.Submitted)
+	}
+	if staff.May(s.Role, staff.OrderSee) {
+		w.Orders = int(r.Orders)
+	}
+	if staff.May(s.Role, staff.FraudSee) {
+		w.Incidents = int(r.Incidents)
+	}
+	return w, err
+}

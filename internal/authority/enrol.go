@@ -69,7 +69,7 @@ func (a *Authority) TokenOf(ctx context.Context, s Session) (TokenView, error) {
 	v.Address = store.Address(addresses[len(addresses)-1])
 	if row, err := q.OpenEnrolment(ctx, s.Customer); err == nil && store.Time(row.ExpiresAt).After(now) {
 		e := store.Enrolment(row)
-		if e.Purpose == enrolment.First {
+		if e.Started() {
 			v.Enrolment = &e
 		} else {
 			v.Replacing = &e
@@ -156,6 +156,7 @@ type order struct {
 	id, customer, replaces string
 	purpose                enrolment.Purpose
 	address                string // where its number goes
+	unseen                 bool   // its key opens nothing before it is handed over, which makes another one
 	device, source         string // from where it was ordered
 	life                   time.Duration
 }
@@ -163,9 +164,18 @@ type order struct {
 // placeOrder begins an enrolment with both of its codes. Two open enrolments with one number cannot be; the unique index sends us round again with another one.
 func (d *deed) placeOrder(ctx context.Context, o order) (key enrolment.Key, number string, err error) {
 	a := d.a
+	if o.purpose != enrolment.Release { // what two members of staff grant is opened, and waits for its phone
+		if err := d.unfrozen(ctx, Registrations); err != nil {
+			return key, "", err
+		}
+	}
 	key, sealed, err := a.makeKey(o.id)
 	if err != nil {
 		return key, "", err
+	}
+	keyLife := a.Policy.RegistrationKeyLife
+	if o.unseen {
+		keyLife = 0
 	}
 	number = enrolment.Digits([16]byte(a.random(16)), enrolment.NumberDigits)
 	numberSealed, err := a.Keys.Seal("enrolment", "enrolment.number|"+o.id, []byte(number))
@@ -173,7 +183,7 @@ func (d *deed) placeOrder(ctx context.Context, o order) (key enrolment.Key, numb
 		return key, "", err
 	}
 	return key, number, d.InsertEnrolment(ctx, db.InsertEnrolmentParams{ID: o.id, Customer: o.customer, Purpose: string(o.purpose), Replaces: o.replaces, Address: o.address, KeySealed: sealed,
-		KeyTypedMac: a.codeMAC(key.Typed), KeySecretMac: a.codeMAC(key.Secret), KeyExpiresAt: store.Micros(d.now.Add(a.Policy.RegistrationKeyLife)), NumberSealed: numberSealed,
+		KeyTypedMac: a.codeMAC(key.Typed), KeySecretMac: a.codeMAC(key.Secret), KeyExpiresAt: store.Micros(d.now.Add(keyLife)), NumberSealed: numberSealed,
 		NumberMac: a.codeMAC(number), OrderedAt: store.Micros(d.now), OrderedDevice: o.device, OrderedSource: o.source, ExpiresAt: store.Micros(d.now.Add(o.life)), RequestHash: []byte{}})
 }
 
@@ -324,7 +334,7 @@ func (d *deed) remailNumber(ctx context.Context, row db.Enrolment) error {
 func (d *deed) orderOf(ctx context.Context, s Session) (db.Enrolment, error) {
 	d.on(s.Customer, "")
 	row, err := d.OpenEnrolment(ctx, s.Customer)
-	if errors.Is(err, store.ErrNone) || err == nil && (row.Purpose != string(enrolment.First) || row.State != string(enrolment.Ordered) || !store.Time(row.ExpiresAt).After(d.now)) {
+	if errors.Is(err, store.ErrNone) || err == nil && (!store.Enrolment(row).Started() || row.State != string(enrolment.Ordered) || !store.Time(row.ExpiresAt).After(d.now)) {
 		return row, problem.New(problem.EnrolmentNone)
 	}
 	d.object = row.ID

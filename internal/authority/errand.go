@@ -154,6 +154,9 @@ func (d *deed) errandFields(ctx context.Context, s Session, act Act, object stri
 	f := map[string]string{"device": device, "browser": browser, "place": Place(s.Source), "at": d.now.UTC().Truncate(time.Minute).Format("2006-01-02T15:04:05Z")}
 	switch act {
 	case AddPasskey:
+		if err := d.unfrozen(ctx, Registrations); err != nil {
+			return nil, err
+		}
 		have, err := d.PasskeysOf(ctx, db.PasskeysOfParams{Party: loginParty, Owner: s.Customer})
 		if err != nil {
 			return nil, err

@@ -23,3 +23,6 @@ func (a *Authority) Approvals() (waiting, running int) {
 	defer a.approvals.mu.Unlock()
 	return len(a.approvals.waiting), a.approvals.running
 }
+
+// CountFigures counts what has come into the trail, once.
+func (a *Authority) CountFigures(ctx context.Context) error { return a.countFigures(ctx, a.Now()) }

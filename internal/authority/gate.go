@@ -236,6 +236,9 @@ func spendOTPs(ctx context.Context, all []*spend) error {
 			steps = append(steps, store.Step{Token: s.token.ID, Step: s.step, Drift: s.token.Drift, At: stepStart(d.a.Policy, s.step)})
 		case verdict == otp.Used:
 			s.refuseUsed()
+			if err := s.duplicate(ctx, s.customer); err != nil {
+				return err
+			}
 		default:
 			if err := s.countWrong(ctx); err != nil {
 				return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
@@ -87,8 +88,10 @@ func (a *Authority) Object(ctx context.Context, by audit.Actor, code string) err
 		if err := d.undo(ctx, row); err != nil {
 			return err
 		}
-		stopped, err = d.stopService(ctx, row.Customer)
-		return err
+		if stopped, err = d.stopService(ctx, row.Customer); err != nil {
+			return err
+		}
+		return d.incident(ctx, incident.Objection, row.Customer, row.Customer, map[string]string{"by": "notice", "notice": row.Topic, "about": row.Object, "source": by.Source, "device": by.Device})
 	})
 	if err == nil {
 		a.told(stopped)

@@ -31,6 +31,9 @@ func (a *Authority) ConfirmOffline(ctx context.Context, by audit.Actor, id, code
 			}
 			return decided(s)
 		}
+		if err := d.unfrozen(ctx, Transfers); err != nil {
+			return err
+		}
 		b, err := a.bundle(ctx, d.Queries, row.Bundle)
 		if err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/passkey"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/token"
@@ -203,7 +204,7 @@ func (d *deed) holdPasskey(ctx context.Context, row db.Passkey, why string) erro
 		return err
 	}
 	d.detail = map[string]string{"why": why}
-	return errors.Join(d.also(ctx, audit.PasskeyHold, row.ID), d.tellAll(ctx, row.Owner, "passkey_held", map[string]string{"passkey": row.Name}))
+	return errors.Join(d.also(ctx, audit.PasskeyHold, row.ID), d.incident(ctx, incident.Passkey, row.Owner, row.ID, map[string]string{"why": why, "source": d.by.Source, "device": d.by.Device}), d.tellAll(ctx, row.Owner, "passkey_held", map[string]string{"passkey": row.Name}))
 }
 
 // Passkeys are those of the customer, the oldest first.
@@ -288,6 +289,9 @@ func (a *Authority) AddPasskey(ctx context.Context, s Session, errand, name stri
 	err = a.do(ctx, s.Actor(), audit.PasskeyRegister, func(ctx context.Context, d *deed) error {
 		row, err := d.errand(ctx, s, errand)
 		if err != nil {
+			return err
+		}
+		if err := d.unfrozen(ctx, Registrations); err != nil {
 			return err
 		}
 		if err := d.spend(ctx, row, AddPasskey, ""); err != nil {

@@ -77,7 +77,11 @@ func (a *Authority) Register(ctx context.Context, by audit.Actor, compact string
 			want = row.KeyTypedMac
 		}
 		right := subtle.ConstantTimeCompare(keyMAC, want) & subtle.ConstantTimeCompare(a.codeMAC(req.Number), row.NumberMac)
-		alive := store.Time(row.KeyExpiresAt).After(d.now) && row.KeyExpiresAt-a.Policy.RegistrationKeyLife.Microseconds() > d.fence(ctx)
+		made := row.KeyExpiresAt - a.Policy.RegistrationKeyLife.Microseconds()
+		if row.Purpose == string(enrolment.Release) { // its key lives long, on paper; the order before it is what the fence is compared with
+			made = row.OrderedAt
+		}
+		alive := store.Time(row.KeyExpiresAt).After(d.now) && made > d.fence(ctx)
 		if right != 1 || !alive {
 			if int(n) >= a.Policy.RegistrationTries {
 				e := store.Enrolment(row)
@@ -138,6 +142,9 @@ func (d *deed) findEnrolment(ctx context.Context, req signing.Registration) (db.
 // redeem makes the token: agrees its keys, certifies the device key, and uses the enrolment up, all in the write of the deed.
 func (d *deed) redeem(ctx context.Context, row db.Enrolment, req signing.Registration, compact string, typed bool, asked *string) (string, error) {
 	a := d.a
+	if err := d.unfrozen(ctx, Registrations); err != nil {
+		return "", err
+	}
 	n, err := d.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: row.Customer, RegisteredAt: store.Micros(d.now.Add(-a.Policy.DownloadWindow))})
 	if err != nil {
 		return "", err
@@ -201,7 +208,7 @@ func (d *deed) redeem(ctx context.Context, row db.Enrolment, req signing.Registr
 		return "", problem.New(problem.RegistrationRefused)
 	}
 	d.object = t.ID
-	d.detail = map[string]string{"platform": req.Platform, "by": by, "enrolment": row.ID}
+	d.detail = map[string]string{"platform": req.Platform, "by": by, "enrolment": row.ID, "purpose": row.Purpose}
 	err = d.InsertToken(ctx, db.InsertTokenParams{ID: t.ID, Customer: row.Customer, Enrolment: row.ID, Generation: int64(t.Generation), Platform: req.Platform,
 		SigningKey: req.SigningKey[:], KeyThumbprint: req.SigningKey.Thumbprint(), Certificate: certificate, OtpKey: otpKey, OcraKey: ocraKey, Digits: int64(a.Policy.OTPDigits),
 		StepSeconds: int64(a.Policy.OTPStep / time.Second), LastStep: 0, RegisteredAt: store.Micros(d.now), ExpiresAt: store.Micros(t.Expires)})

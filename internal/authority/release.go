@@ -15,6 +15,7 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/reissue"
 	"github.com/inkan-auth/inkan/internal/domain/release"
@@ -122,6 +123,23 @@ func (a *Authority) MakeRelease(ctx context.Context, v Visit, s *Session, reissu
 		if row.Customer != customerID {
 			return problem.New(problem.ReleaseRefused, "field", "once")
 		}
+		if made && release.Reason(f.Reason) == release.Suspicious {
+			if err := d.incident(ctx, incident.Request, customerID, id, map[string]string{"items": strings.Join(words, " "), "source": by.Source, "device": by.Device}); err != nil {
+				return err
+			}
+		}
+		if branch := person.Branch; made {
+			if customerID != "" {
+				c, err := d.CustomerByID(ctx, customerID)
+				if err != nil {
+					return err
+				}
+				branch = c.Branch
+			}
+			if err := store.Must(d.SetReleaseBranch(ctx, db.SetReleaseBranchParams{ID: row.ID, Branch: branch})); err != nil {
+				return err
+			}
+		}
 		if made && customerID != "" {
 			if err := d.notTooSoon(ctx, customerID, "release_made"); err != nil {
 				return err
@@ -178,17 +196,12 @@ func (a *Authority) releaseOf(ctx context.Context, q *db.Queries, row db.Release
 	for _, item := range strings.Fields(row.Items) {
 		r.Items = append(r.Items, release.Item(item))
 	}
-	if row.Customer != "" {
+	if len(row.Sealed) == 0 { // otherwise the paper says what somebody typed, and never what a clerk has found out since
 		c, err := q.CustomerByID(ctx, row.Customer)
 		r.Branch, r.AccountType, r.AccountNumber, r.Name, r.Kana = c.Branch, c.AccountType, c.AccountNumber, c.Name, c.Kana
 		return r, err
 	}
-	plain, err := a.Keys.Open("release", "release.sealed|"+row.ID, row.Sealed)
-	if err != nil {
-		return r, err
-	}
-	var p releasePerson
-	err = json.Unmarshal(plain, &p)
+	p, err := a.typedPerson(row)
 	r.Branch, r.AccountType, r.AccountNumber, r.Name, r.Kana = p.Branch, p.AccountType, p.AccountNumber, p.Name, p.Kana
 	return r, err
 }

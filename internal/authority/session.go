@@ -324,6 +324,9 @@ func (a *Authority) Login(ctx context.Context, v Visit, loginID string, pw []byt
 		} else if !errors.Is(err, store.ErrNone) {
 			return err
 		}
+		if full {
+			d.detail["level"] = "full" // nothing else is asked of her: of the figures, a log-in by password alone
+		}
 		s = Session{Customer: c.ID, Full: full, AMR: []string{"pwd"}, Channel: v.Channel, Device: v.Actor.Device, Source: v.Actor.Source}
 		if err := d.previousLogin(ctx, &s); err != nil {
 			return err

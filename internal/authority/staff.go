@@ -76,20 +76,27 @@ func (a *Authority) InviteStaff(ctx context.Context, by string, n NewStaff) (Inv
 	if err != nil {
 		return Invitation{}, err
 	}
-	code := base64.RawURLEncoding.EncodeToString(a.random(staff.LinkBytes))
-	var m staff.Member
-	err = a.do(ctx, audit.Actor{Kind: audit.Operator, ID: by}, audit.StaffInvite, func(ctx context.Context, d *deed) error {
-		m = staff.Member{ID: a.newID(ident.Staff, d.now), Name: n.Name, Person: n.Person, Branch: n.Branch, Role: n.Role, State: staff.Invited, InvitedBy: by, Invited: d.now, Open: d.now.Add(a.Policy.StaffLinkLife)}
-		d.on("", m.ID)
-		d.detail = map[string]string{"role": string(n.Role)}
-		err := d.InsertStaff(ctx, db.InsertStaffParams{ID: m.ID, Name: n.Name, Role: string(n.Role), Handle: a.random(passkey.HandleBytes), InvitedBy: by, CreatedAt: store.Micros(d.now),
-			OpenUntil: store.Micros(m.Open), Person: n.Person, Branch: n.Branch})
-		if err != nil {
-			return err
-		}
-		return d.InsertStaffLink(ctx, db.InsertStaffLinkParams{Mac: a.linkMAC(code), Staff: m.ID, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(m.Open)})
+	var in Invitation
+	err = a.do(ctx, audit.Actor{Kind: audit.Operator, ID: by}, audit.StaffInvite, func(ctx context.Context, d *deed) (err error) {
+		in, err = d.invite(ctx, by, n)
+		return err
 	})
-	return Invitation{m, a.console.Origin + "/register#" + code}, err
+	return in, err
+}
+
+// invite makes the member and her link in the write of the deed.
+func (d *deed) invite(ctx context.Context, by string, n NewStaff) (Invitation, error) {
+	a := d.a
+	code := base64.RawURLEncoding.EncodeToString(a.random(staff.LinkBytes))
+	m := staff.Member{ID: a.newID(ident.Staff, d.now), Name: n.Name, Person: n.Person, Branch: n.Branch, Role: n.Role, State: staff.Invited, InvitedBy: by, Invited: d.now, Open: d.now.Add(a.Policy.StaffLinkLife)}
+	d.on("", m.ID)
+	d.detail = map[string]string{"role": string(n.Role)}
+	err := d.InsertStaff(ctx, db.InsertStaffParams{ID: m.ID, Name: n.Name, Role: string(n.Role), Handle: a.random(passkey.HandleBytes), InvitedBy: by, CreatedAt: store.Micros(d.now),
+		OpenUntil: store.Micros(m.Open), Person: n.Person, Branch: n.Branch})
+	if err != nil {
+		return Invitation{}, err
+	}
+	return Invitation{m, a.console.Origin + "/register#" + code}, d.InsertStaffLink(ctx, db.InsertStaffLinkParams{Mac: a.linkMAC(code), Staff: m.ID, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(m.Open)})
 }
 
 func (a *Authority) linkMAC(code string) []byte { return a.Keys.MAC("staff-link", []byte(code)) }
@@ -235,39 +242,50 @@ func (a *Authority) registeredBefore(ctx context.Context, code string, made *pas
 // ConfirmStaff makes a registered member an active one. by is who confirms, and not who invited; she has heard the word from the member herself, whom she knows, and not read it anywhere.
 // The third wrong word burns the registration: somebody else may have used the link.
 func (a *Authority) ConfirmStaff(ctx context.Context, by, id, word string) (m staff.Member, err error) {
-	err = a.do(ctx, audit.Actor{Kind: audit.Operator, ID: by}, audit.StaffConfirm, func(ctx context.Context, d *deed) error {
-		row, err := d.member(ctx, id)
-		if err != nil {
-			return err
-		}
-		m = store.Staff(row)
-		if m.ShownState(d.now) != staff.Registered {
-			return problem.New(problem.Conflict)
-		}
-		if by == "" || by == m.InvitedBy {
-			return problem.New(problem.StaffSecondPerson)
-		}
-		keys, err := d.PasskeysOf(ctx, db.PasskeysOfParams{Party: staffParty, Owner: id})
-		if err != nil || len(keys) != 1 {
-			return orKind(err, problem.Conflict)
-		}
-		tries, err := d.CountWordTry(ctx, db.CountWordTryParams{ID: id, OpenUntil: store.Micros(d.now), Hard: staff.WordTries})
-		if errors.Is(err, store.ErrNone) { // another was faster, or a fence stands between
-			return problem.New(problem.Conflict)
-		}
-		if err != nil {
-			return err
-		}
-		if subtle.ConstantTimeCompare([]byte(staff.ReadWord(word)), []byte(staff.Word(id, keys[0].PublicKey))) == 1 {
-			m.State, m.Confirmed = staff.Active, d.now
-			return store.Must(d.Queries.ConfirmStaff(ctx, db.ConfirmStaffParams{ID: id, ConfirmedAt: store.Micros(d.now)}))
-		}
-		if left := staff.WordTries - int(tries); left > 0 {
-			return d.refuse(problem.New(problem.StaffWordWrong, "tries_left", left))
-		}
-		return errors.Join(d.endStaff(ctx, id), d.also(ctx, audit.StaffBurn, id), d.refuse(problem.New(problem.StaffWordBurnt)))
+	err = a.do(ctx, audit.Actor{Kind: audit.Operator, ID: by}, audit.StaffConfirm, func(ctx context.Context, d *deed) (err error) {
+		m, err = d.confirm(ctx, id, word, func(m staff.Member) error {
+			if by == "" || by == m.InvitedBy {
+				return problem.New(problem.StaffSecondPerson)
+			}
+			return nil
+		})
+		return err
 	})
 	return m, err
+}
+
+// confirm makes a registered member an active one in the write of the deed, if second says that whoever acts is another person and the word is hers.
+func (d *deed) confirm(ctx context.Context, id, word string, second func(staff.Member) error) (m staff.Member, err error) {
+	row, err := d.member(ctx, id)
+	if err != nil {
+		return m, err
+	}
+	m = store.Staff(row)
+	if m.ShownState(d.now) != staff.Registered {
+		return m, problem.New(problem.Conflict)
+	}
+	if err := second(m); err != nil {
+		return m, err
+	}
+	keys, err := d.PasskeysOf(ctx, db.PasskeysOfParams{Party: staffParty, Owner: id})
+	if err != nil || len(keys) != 1 {
+		return m, orKind(err, problem.Conflict)
+	}
+	tries, err := d.CountWordTry(ctx, db.CountWordTryParams{ID: id, OpenUntil: store.Micros(d.now), Hard: staff.WordTries})
+	if errors.Is(err, store.ErrNone) { // another was faster, or a fence stands between
+		return m, problem.New(problem.Conflict)
+	}
+	if err != nil {
+		return m, err
+	}
+	if subtle.ConstantTimeCompare([]byte(staff.ReadWord(word)), []byte(staff.Word(id, keys[0].PublicKey))) == 1 {
+		m.State, m.Confirmed = staff.Active, d.now
+		return m, store.Must(d.Queries.ConfirmStaff(ctx, db.ConfirmStaffParams{ID: id, ConfirmedAt: store.Micros(d.now)}))
+	}
+	if left := staff.WordTries - int(tries); left > 0 {
+		return m, d.refuse(problem.New(problem.StaffWordWrong, "tries_left", left))
+	}
+	return m, errors.Join(d.endStaff(ctx, id), d.also(ctx, audit.StaffBurn, id), d.refuse(problem.New(problem.StaffWordBurnt)))
 }
 
 // member finds a member of staff and makes her the object of the deed.

@@ -25,7 +25,7 @@ func (a *Authority) StartToken(ctx context.Context, s Session, code string) (Coo
 	err := a.do(ctx, s.Actor(), audit.TokenStart, func(ctx context.Context, d *deed) error {
 		d.on(s.Customer, "")
 		row, err := d.OpenEnrolment(ctx, s.Customer)
-		if errors.Is(err, store.ErrNone) || err == nil && row.Purpose != string(enrolment.First) { // any other is started where it was begun
+		if errors.Is(err, store.ErrNone) || err == nil && !store.Enrolment(row).Started() { // any other is started where it was begun
 			return problem.New(problem.EnrolmentNone)
 		}
 		if err != nil {
@@ -43,7 +43,11 @@ func (a *Authority) StartToken(ctx context.Context, s Session, code string) (Coo
 		if err := d.endOthers(ctx, s.Customer, hashCookie(cookie.Session), s.Chain); err != nil {
 			return err
 		}
-		return errors.Join(d.cool(ctx, s.Customer, TokenStarted, t.ID, false), d.tellObject(ctx, s.Customer, "token_started", t.ID, map[string]string{"phone": t.Platform}))
+		change := TokenStarted
+		if row.Purpose == string(enrolment.Release) { // it takes the place of one that staff have ended
+			change = TokenReissued
+		}
+		return errors.Join(d.cool(ctx, s.Customer, change, t.ID, false), d.tellObject(ctx, s.Customer, "token_started", t.ID, map[string]string{"phone": t.Platform}))
 	})
 	return cookie, err
 }
@@ -54,6 +58,9 @@ func (d *deed) startUse(ctx context.Context, e enrolment.Enrolment, code string)
 	a := d.a
 	if e.State != enrolment.Registered {
 		return t, false, problem.New(problem.EnrolmentNone)
+	}
+	if err := d.unfrozen(ctx, Registrations); err != nil {
+		return t, false, err
 	}
 	d.object = e.Token
 	n, err := d.CountStartTry(ctx, db.CountStartTryParams{ID: e.ID, ExpiresAt: store.Micros(d.now), StartTries: int64(a.Policy.StartTries)})

@@ -9,6 +9,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
+	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/otp"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/token"
@@ -96,8 +97,10 @@ func (a *Authority) stopBy(ctx context.Context, by audit.Actor, customerID strin
 	err := a.do(ctx, by, audit.ServiceStop, func(ctx context.Context, d *deed) (err error) {
 		d.on(customerID, "")
 		d.detail = detail
-		s, err = d.stopService(ctx, customerID)
-		return err
+		if s, err = d.stopService(ctx, customerID); err != nil || detail["by"] != "old_token" {
+			return err
+		}
+		return d.incident(ctx, incident.Objection, customerID, customerID, map[string]string{"by": "old_token", "about": detail["token"], "source": by.Source, "device": by.Device})
 	})
 	if err == nil {
 		a.told(s)

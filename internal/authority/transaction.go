@@ -138,6 +138,9 @@ func (a *Authority) CreateTransaction(ctx context.Context, by audit.Actor, key s
 		if done, err := before(); done || err != nil {
 			return err
 		}
+		if err := d.unfrozen(ctx, Transfers); err != nil {
+			return err
+		}
 		c, t, err := d.payer(ctx, n.Ref)
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/passkey"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
@@ -336,7 +337,7 @@ func (d *deed) holdVerifier(ctx context.Context, customerID, id string) error {
 		return err
 	}
 	if held {
-		if err := errors.Join(d.also(ctx, audit.VerifierHold, id), d.tellObject(ctx, customerID, "verifier_held", id, nil)); err != nil {
+		if err := errors.Join(d.also(ctx, audit.VerifierHold, id), d.incident(ctx, incident.Passkey, customerID, id, map[string]string{"why": "counter", "source": d.by.Source, "device": d.by.Device}), d.tellObject(ctx, customerID, "verifier_held", id, nil)); err != nil {
 			return err
 		}
 	}

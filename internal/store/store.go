@@ -118,7 +118,7 @@ func (s *Store) Write(ctx context.Context, f func(ctx context.Context, tx *Tx) e
 
 // housekept are the tables that Housekeep may change: counters, leases, deliveries and what merely follows the clock.
 var housekept = map[string]bool{"attempt": true, "throttle": true, "proof": true, "lease": true, "calendar": true, "outbox": true, "fence": true, "session": true, "browser": true,
-	"oidc_request": true, "oidc_grant": true, "oidc_access": true, "idempotency": true, "ceremony": true, "errand": true, "objection": true, "staff_session": true, "notice": true}
+	"oidc_request": true, "oidc_grant": true, "oidc_access": true, "idempotency": true, "ceremony": true, "errand": true, "objection": true, "staff_session": true, "daily_figure": true, "figure_mark": true, "notice": true}
 
 // aged are the tables whose old rows are deleted without an entry; nothing else of them changes without one.
 var aged = map[string]bool{"cooling": true, "reissue": true, "phone_check": true, "release_request": true}

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
@@ -250,22 +249,6 @@ func (p *Phone) Removal() string {
 		p.W.T.Fatal(err)
 	}
 	return word
-}
-
-// Assert has an authenticator confirm an envelope with its newest credential, as the app asks it to.
-func (a *Authenticator) Assert(envelope string) string {
-	return a.AssertWith(a.Credentials[len(a.Credentials)-1], envelope, TokenOrigin)
-}
-
-// AssertWith does so with a credential and on an origin of the caller's choice.
-func (a *Authenticator) AssertWith(c *Passkey, envelope, origin string) string {
-	var said struct {
-		Response struct{ ClientDataJSON, AuthenticatorData, Signature string }
-	}
-	if err := json.Unmarshal(a.GetWith(c, signing.Hash(envelope), origin), &said); err != nil {
-		panic(err)
-	}
-	return b64(c.ID) + "." + said.Response.ClientDataJSON + "." + said.Response.AuthenticatorData + "." + said.Response.Signature
 }
 
 // ByFinger is a change that says of a decision that its user confirms it.

@@ -1,6 +1,10 @@
 // Passkeys on the staff's pages (WebAuthn Level 3, section 5.1). The server's words are shown as they come; what fails in the browser is said in words that stand in the page already.
 'use strict';
 (() => {
+  for (const button of document.querySelectorAll('[data-print]')) {
+    button.hidden = false;
+    button.addEventListener('click', () => print());
+  }
   const form = document.querySelector('form[data-passkey]');
   const language = document.querySelector('form.language');
   // The code of an invitation is in the fragment, which no server sees. A redirect keeps it, so it survives a change of language.

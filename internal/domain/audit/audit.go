@@ -128,13 +128,52 @@ const (
 	StaffLogin      Action = "staff.login"
 	StaffLogout     Action = "staff.logout"
 	StaffSessionEnd Action = "staff.session_end"
+	StaffRole       Action = "staff.role"
+
+	OrderAsk       Action = "order.ask"      // something that a second person checks
+	OrderCarry     Action = "order.carry"    // by the second person
+	OrderDecline   Action = "order.decline"  // by the second person
+	OrderWithdraw  Action = "order.withdraw" // by whoever asked
+	OrderExpire    Action = "order.expire"
+	CustomerLook   Action = "customer.look"   // by a member of staff, also one that found nobody
+	CustomerReveal Action = "customer.reveal" // one masked field
+	SwitchSet      Action = "switch.set"      // a freeze of the whole bank, on or off
+	PolicySet      Action = "policy.set"
+
+	IncidentOpen   Action = "incident.open" // for the fraud desk
+	IncidentTake   Action = "incident.take"
+	IncidentNote   Action = "incident.note"
+	IncidentClose  Action = "incident.close"
+	IncidentReopen Action = "incident.reopen"
+	BreakerTrip    Action = "breaker.trip" // too many wrong codes in the whole bank (C-52)
+	TrailSearch    Action = "trail.search" // looking at the trail is itself on record
+	TrailExport    Action = "trail.export" // a part of the trail leaves as a file
+
+	ReleaseReceive Action = "release.receive" // the paper has come to a branch
+	ReleaseEdit    Action = "release.edit"
+	ReleaseAttach  Action = "release.attach" // a scanned paper
+	ReleaseScan    Action = "release.scan"   // somebody looks at one
+	ReleaseSubmit  Action = "release.submit"
+	ReleaseRecall  Action = "release.recall"
+	ReleaseReturn  Action = "release.return"
+	ReleaseGrant   Action = "release.grant"
+	ReleaseDecline Action = "release.decline"
+	LetterShow     Action = "letter.show" // printed, or shown in the branch: each makes what it hands over anew
+	TokenRelease   Action = "token.release"
+	TokenRevoke    Action = "token.revoke"
+	FactorRelease  Action = "factor.release"
+	DownloadsReset Action = "downloads.reset"
+	PasswordIssue  Action = "password.issue" // an initial one, by letter
 )
 
 // Actions is every action, in the order in which they come up.
 var Actions = []Action{LoginPassword, LoginOTP, Logout, SessionEnd, PasswordChange, PasswordRehash, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest, AddressCorrect, AddressBounce, TokenRegister, TokenStart, TokenStop, TokenLock, TokenExpire, RenewalOrder, RenewalOpen, RenewalBurn, TokenRenew, TokenRemind, TokenReplace, MoveBegin, MoveCancel, MoveAsk, ReissueBegin, ReissueProve, ReissueOrder, ReissueCancel, ReissueExpire, ReleaseMake, ReleaseWithdraw, ReleaseExpire, OTPVerify, EnrolmentExpire, EnrolmentBurn, CustomerImport, ClientCreate, FenceRaise, AccessGrant, AccessRedeem, AccessEnd, KeyMake,
 	TransactionAuthAdd, TransactionCreate, TransactionDecide, TransactionOffline, TransactionCancel, TransactionConsume, TransactionExpire, TransactionLapse, TransactionAlarm, TransfersStop, TransfersResume, PushChange, TemplatesUse, IssuerKeyUse,
 	LoginPasskey, ErrandAsk, ErrandProve, ErrandCancel, PasskeyRegister, PasskeyRename, PasskeyRemove, PasskeyHold, VerifierSet, VerifierRemove, VerifierHold, PhoneBegin, PhoneProve, PhoneEvent, PhoneExpire, PhoneSet, ServiceStop, ServiceRestart, AddressChange, AddressRestore, FactorBlock, MailChoose,
-	StaffInvite, StaffRegister, StaffConfirm, StaffBurn, StaffLapse, StaffSuspend, StaffResume, StaffRemove, StaffLogin, StaffLogout, StaffSessionEnd}
+	StaffInvite, StaffRegister, StaffConfirm, StaffBurn, StaffLapse, StaffSuspend, StaffResume, StaffRemove, StaffLogin, StaffLogout, StaffSessionEnd, StaffRole,
+	OrderAsk, OrderCarry, OrderDecline, OrderWithdraw, OrderExpire, CustomerLook, CustomerReveal, SwitchSet, PolicySet,
+	ReleaseReceive, ReleaseEdit, ReleaseAttach, ReleaseScan, ReleaseSubmit, ReleaseRecall, ReleaseReturn, ReleaseGrant, ReleaseDecline, LetterShow, TokenRelease, TokenRevoke, FactorRelease, DownloadsReset, PasswordIssue,
+	IncidentOpen, IncidentTake, IncidentNote, IncidentClose, IncidentReopen, BreakerTrip, TrailSearch, TrailExport}
 
 // Outcome of an act.
 type Outcome string
@@ -167,9 +206,10 @@ var may = map[ActorKind][]Action{
 	Token:    {RenewalOpen, TokenRenew, MoveBegin, MoveCancel, MoveAsk, TokenStart, TransactionDecide, PushChange, VerifierSet, VerifierRemove, ServiceStop},
 	Bank:     {OTPVerify, PhoneEvent, AccessRedeem, AccessEnd, TransactionCreate, TransactionOffline, TransactionCancel, TransactionConsume, ServiceStop},
 	Operator: {CustomerImport, PhoneSet, ClientCreate, FenceRaise, TransfersResume, ServiceRestart, StaffInvite, StaffConfirm, StaffSuspend, StaffResume, StaffRemove},
-	Clock:    {ReissueExpire, ReleaseExpire, EnrolmentExpire, PhoneExpire, TokenExpire, TokenRemind, TransactionExpire, TransactionLapse, StaffLapse},
-	Server:   {PasswordRehash, RenewalBurn, PhoneEvent, TokenReplace, MoveAsk, TokenLock, EnrolmentBurn, AddressBounce, KeyMake, TransactionCreate, TransactionCancel, TransactionConsume, TransactionAlarm, TransfersStop, TemplatesUse, IssuerKeyUse, PasskeyHold, VerifierHold, ServiceRestart, AddressRestore, FactorBlock, StaffBurn},
-	Staff:    {StaffLogout, StaffSessionEnd},
+	Clock:    {ReissueExpire, ReleaseExpire, EnrolmentExpire, PhoneExpire, TokenExpire, TokenRemind, TransactionExpire, TransactionLapse, StaffLapse, OrderExpire},
+	Server:   {PasswordRehash, RenewalBurn, PhoneEvent, TokenReplace, MoveAsk, TokenLock, EnrolmentBurn, AddressBounce, KeyMake, TransactionCreate, TransactionCancel, TransactionConsume, TransactionAlarm, TransfersStop, TemplatesUse, IssuerKeyUse, PasskeyHold, VerifierHold, ServiceRestart, AddressRestore, FactorBlock, StaffBurn, IncidentOpen, BreakerTrip},
+	Staff: {ServiceStop, ServiceRestart, StaffInvite, StaffConfirm, StaffSuspend, StaffResume, StaffRemove, StaffRole, OrderAsk, OrderCarry, OrderDecline, OrderWithdraw, CustomerLook, CustomerReveal, SwitchSet, PolicySet, IncidentTake, IncidentNote, IncidentClose, IncidentReopen, TrailSearch, TrailExport, StaffLogout, StaffSessionEnd,
+		ReleaseMake, ReleaseReceive, ReleaseEdit, ReleaseAttach, ReleaseScan, ReleaseSubmit, ReleaseRecall, ReleaseReturn, ReleaseGrant, ReleaseDecline, LetterShow, TokenRelease, TokenRevoke, FactorRelease, DownloadsReset, PasswordIssue, PasskeyRemove, VerifierRemove},
 }
 
 // May says whether an actor of this kind may do this at all.

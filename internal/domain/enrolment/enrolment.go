@@ -90,6 +90,10 @@ type Enrolment struct {
 // Open says that the enrolment can still go on.
 func (e Enrolment) Open() bool { return e.State == Ordered || e.State == Registered }
 
+// Started says that the use of its token is started in the bank's own pages after a log-in: where the customer has no token, because it is her first or because staff have ended the one before. Any
+// other is started where it was begun.
+func (e Enrolment) Started() bool { return e.Purpose == First || e.Purpose == Release }
+
 // KeyBytes and its forms: a registration key is 16 random bytes for the QR form and, beside it, 14 random digits for the typed form.
 const (
 	SecretBytes  = 16

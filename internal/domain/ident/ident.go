@@ -35,6 +35,12 @@ const (
 	PhoneCheck = "tel"
 	Notice     = "ntc"
 	Release    = "rel"
+	Scan       = "scn"
+	Order      = "ord"
+
+	Incident     = "inc"
+	IncidentNote = "itn"
+	TrailExport  = "exp"
 )
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -11,6 +11,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
 	"github.com/inkan-auth/inkan/internal/domain/lifecycle"
+	"github.com/inkan-auth/inkan/internal/domain/order"
 	"github.com/inkan-auth/inkan/internal/domain/passkey"
 	"github.com/inkan-auth/inkan/internal/domain/phone"
 	"github.com/inkan-auth/inkan/internal/domain/reissue"
@@ -75,6 +76,10 @@ func TestLives(t *testing.T) {
 		t.Error(err)
 	}
 	golden(t, "staff", staff.Life.Matrix(staff.States, staff.Events))
+	if err := order.Life.Check(order.States, order.Events, order.Asked, order.Final); err != nil {
+		t.Error(err)
+	}
+	golden(t, "order", order.Life.Matrix(order.States, order.Events))
 }
 
 // May is a table of actors × actions; it is golden because a cell too many is a hole.
@@ -89,6 +94,19 @@ func TestWhoMayDoWhat(t *testing.T) {
 		}
 	}
 	golden(t, "may", table.Matrix(audit.Actions, kinds))
+}
+
+// Roles × acts of the console: what the server does with it at each door is drawn in console.txt.
+func TestWhichRoleMayDoWhat(t *testing.T) {
+	var table lifecycle.Table[staff.Act, staff.Role]
+	for _, act := range staff.Acts {
+		for _, role := range staff.Roles {
+			if staff.May(role, act) {
+				table = append(table, lifecycle.Move[staff.Act, staff.Role]{From: act, On: role, To: "may"})
+			}
+		}
+	}
+	golden(t, "staff_may", table.Matrix(staff.Acts, staff.Roles))
 }
 
 // Whatever happens in whatever order, a final state stays, and a token that is not active or keyed never became so by itself.

@@ -37,6 +37,8 @@ type Policy struct {
 	ReissueWindow, ReissueLife time.Duration
 	// ReleaseLife is how long the paper of a security release request can be handed in (M-13).
 	ReleaseLife time.Duration
+	// LetterLife is how long the registration key of a letter can be redeemed, and its initial password be printed again, after two members of staff have granted it (M-13; R-031 says why it may be longer than a key on a screen).
+	LetterLife time.Duration
 	// RegistrationTries and StartTries burn an enrolment.
 	RegistrationTries, StartTries int
 	// Downloads is how many registrations a customer has within DownloadWindow (M-13).
@@ -108,6 +110,9 @@ type Policy struct {
 	// StaffDeviceBound takes only passkeys of staff that cannot leave the device that made them.
 	StaffDeviceBound bool
 
+	// StaffReveals is how many masked fields one person may have shown in full in 24 hours (C-72: 50).
+	StaffReveals int
+
 	// ProofSkew is how far the time in a token's proof may be from ours.
 	ProofSkew time.Duration
 }
@@ -119,7 +124,7 @@ func Default() Policy {
 		TriesPerBlock: 5, OTPTriesToLock: 10, TriesForLife: 100,
 		BlockFirst: 15 * time.Minute, BlockLongest: 24 * time.Hour,
 		FailuresPerSource: 30, SourceWindow: 10 * time.Minute,
-		RegistrationKeyLife: 10 * time.Minute, EnrolmentLife: 24 * time.Hour, MoveLife: 30 * time.Minute, ReissueWindow: 15 * time.Minute, ReissueLife: time.Hour, ReleaseLife: 90 * 24 * time.Hour, RegistrationTries: 5, StartTries: 3,
+		RegistrationKeyLife: 10 * time.Minute, EnrolmentLife: 24 * time.Hour, MoveLife: 30 * time.Minute, ReissueWindow: 15 * time.Minute, ReissueLife: time.Hour, ReleaseLife: 90 * 24 * time.Hour, LetterLife: 14 * 24 * time.Hour, RegistrationTries: 5, StartTries: 3,
 		Downloads: 5, DownloadWindow: 365 * 24 * time.Hour, WaitAfterCancel: 30 * time.Minute, AddressDelay: 24 * time.Hour, MailInterval: time.Minute,
 		TokenLife:   3 * 365 * 24 * time.Hour,
 		RenewalFrom: 180 * 24 * time.Hour, RenewalGrace: 90 * 24 * time.Hour, RenewalTries: 3, NumberTries: 5,
@@ -129,7 +134,7 @@ func Default() Policy {
 		Passkeys: 10, PasskeyByMail: true, CoolingOff: 24 * time.Hour, ObjectionTime: 72 * time.Hour, NoticeKept: 400 * 24 * time.Hour, MuteDelay: 24 * time.Hour, MailCodeLife: 10 * time.Minute, MailCodeTries: 5,
 		PhoneCallLife: 3 * time.Minute, PhoneCodeLife: 10 * time.Minute, PhoneCallbackLife: 72 * time.Hour, PhoneCallback: true, PhoneTries: 3, PhoneBlock: 24 * time.Hour,
 		PhoneSendsPerHour: 3, PhoneSendsPerDay: 10, PhoneOnFile: 72 * time.Hour,
-		StaffIdle: 15 * time.Minute, StaffLife: 8 * time.Hour, StaffLinkLife: 24 * time.Hour, StaffDeviceBound: true,
+		StaffIdle: 15 * time.Minute, StaffLife: 8 * time.Hour, StaffLinkLife: 24 * time.Hour, StaffDeviceBound: true, StaffReveals: 50,
 	}
 }
 
@@ -157,6 +162,7 @@ func (p Policy) Check() error {
 		bound("reissue_window", p.ReissueWindow >= 5*time.Minute && p.ReissueWindow <= 15*time.Minute, "between 5m and 15m (R-060)"),
 		bound("reissue_life", p.ReissueLife >= p.RegistrationKeyLife && p.ReissueLife <= 24*time.Hour, "between registration_key_life and 24h"),
 		bound("release_life", p.ReleaseLife >= 24*time.Hour && p.ReleaseLife <= 366*24*time.Hour, "between a day and a year"),
+		bound("letter_life", p.LetterLife >= 24*time.Hour && p.LetterLife <= 30*24*time.Hour, "between 24h and 720h"),
 		bound("registration_tries", p.RegistrationTries > 0 && p.RegistrationTries <= 5, "between 1 and 5 (R-031)"),
 		bound("start_tries", p.StartTries > 0 && p.StartTries <= 3, "between 1 and 3"),
 		bound("downloads", p.Downloads > 0 && p.DownloadWindow > 0, "above 0, with a download_window"),
@@ -188,6 +194,7 @@ func (p Policy) Check() error {
 		bound("staff_idle", p.StaffIdle > 0 && p.StaffIdle <= 15*time.Minute, "at most 15m (R-071)"),
 		bound("staff_life", p.StaffLife >= p.StaffIdle && p.StaffLife <= 8*time.Hour, "between staff_idle and 8h (R-071)"),
 		bound("staff_link_life", p.StaffLinkLife >= 10*time.Minute && p.StaffLinkLife <= 24*time.Hour, "between 10m and 24h"),
+		bound("staff_reveals", p.StaffReveals >= 0 && p.StaffReveals <= 50, "between 0 and 50 (C-72)"),
 		bound("confirm_floor", p.ConfirmFloor >= 8, "at least 8 (R-002)"),
 	)
 }

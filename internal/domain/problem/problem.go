@@ -113,6 +113,28 @@ const (
 	StaffWordWrong    Kind = "staff-word-wrong"    // Values: tries_left.
 	StaffWordBurnt    Kind = "staff-word-burnt"    // The third wrong word: the registration is gone.
 	StaffSecondPerson Kind = "staff-second-person" // Whoever invited must not confirm.
+
+	OrderOwn            Kind = "order-own"            // Asked by the same person, under whatever login, or in the same session, or with the same passkey.
+	OrderOpen           Kind = "order-open"           // Something about the same thing waits already; values: id.
+	OrderOver           Kind = "order-over"           // Decided already, or its time is over; values: state.
+	OrderStale          Kind = "order-stale"          // What it is about has changed since, or it is not what the reader saw.
+	OrderMaker          Kind = "order-maker"          // Whoever asked for it may not any more.
+	LookFirst           Kind = "look-first"           // A customer's page opens after she was looked up by this member.
+	LooksUsedUp         Kind = "looks-used-up"        // Too many look-ups that found nobody; values: retry_after.
+	RevealsUsedUp       Kind = "reveals-used-up"      // Values: limit, until.
+	RegistrationsFrozen Kind = "registrations-frozen" // The bank has frozen new registrations for everybody.
+	TransfersFrozen     Kind = "transfers-frozen"     // The bank has frozen transfers for everybody.
+	StaffSelf           Kind = "staff-self"           // Nobody changes her own standing.
+	StaffLast           Kind = "staff-last"           // There would be no administrator left.
+	CaseIncomplete      Kind = "case-incomplete"      // Values: field.
+	CaseUntied          Kind = "case-untied"          // It is tied to no customer yet.
+	AccountNone         Kind = "account-none"         // Staff: no customer has this representative account.
+	ScanRefused         Kind = "scan-refused"         // Not a PDF, PNG or JPEG, or too large, or too many.
+	LetterNone          Kind = "letter-none"          // There is nothing left to hand over.
+	PolicyRefused       Kind = "policy-refused"       // The number is out of its range; values: name.
+	IncidentOver        Kind = "incident-over"        // Somebody else has it, or it is closed; values: state.
+	ExportWide          Kind = "export-wide"          // More rows than one file holds; values: limit.
+	ExportSecond        Kind = "export-second"        // It needs a second person; values: limit.
 )
 
 // Kinds is every kind, sorted; tests hold the tables of texts and statuses against it.
@@ -124,7 +146,8 @@ func Kinds() []Kind {
 		TransactionNotApproved, TransactionConsumed, TransactionLapsed, TransactionAuthOff, TransfersStopped, FieldsRefused, PermitMismatch, DecisionRefused,
 		OfflineWrong, OfflineBlocked, OfflineUnfit, IdempotencyConflict, PasskeyRefused, PasskeyResting, PasskeyHeld, PasskeysUsedUp, ApprovalNeeded, CodeRefused, CodeBurnt,
 		CardRefused, ReissueOver, ServiceRunning, ReleaseRefused, ReleaseNone, PhoneNone, PhoneRecent, PhoneOff, PhoneLimit, PhoneBusy, PhoneRefused, PhoneOver,
-		ObjectionRefused, ObjectionLate, PasskeyCopyable, StaffLinkRefused, StaffUnconfirmed, StaffSuspended, StaffWordWrong, StaffWordBurnt, StaffSecondPerson}))
+		ObjectionRefused, ObjectionLate, PasskeyCopyable, StaffLinkRefused, StaffUnconfirmed, StaffSuspended, StaffWordWrong, StaffWordBurnt, StaffSecondPerson,
+		OrderOwn, OrderOpen, OrderOver, OrderStale, OrderMaker, LookFirst, LooksUsedUp, RevealsUsedUp, RegistrationsFrozen, TransfersFrozen, StaffSelf, StaffLast, PolicyRefused, CaseIncomplete, CaseUntied, AccountNone, ScanRefused, LetterNone, IncidentOver, ExportWide, ExportSecond}))
 }
 
 // Values are the facts of a refusal that its sentence needs. Times are time.Time, counts int; a secret is never among them.

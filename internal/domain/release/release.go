@@ -29,6 +29,7 @@ const (
 const (
 	Receive  Event = "receive"
 	Submit   Event = "submit"
+	Recall   Event = "recall" // taken back by a maker, before anybody has decided
 	Return   Event = "return"
 	Grant    Event = "grant"
 	Decline  Event = "decline"
@@ -44,6 +45,7 @@ var Life = lifecycle.Table[State, Event]{
 	{From: Received, On: Submit, To: Submitted, By: "clerk"},
 	{From: Received, On: Decline, To: Declined, By: "clerk"},
 	{From: Received, On: Withdraw, To: Withdrawn, By: "customer"},
+	{From: Submitted, On: Recall, To: Received, By: "clerk"},
 	{From: Submitted, On: Return, To: Received, By: "checker"},
 	{From: Submitted, On: Grant, To: Granted, By: "checker, a second person"},
 	{From: Submitted, On: Decline, To: Declined, By: "checker"},
@@ -53,7 +55,7 @@ var Life = lifecycle.Table[State, Event]{
 // States and Events list the vocabulary of Life in reading order.
 var (
 	States = []State{Made, Received, Submitted, Granted, Declined, Withdrawn, Expired}
-	Events = []Event{Receive, Submit, Return, Grant, Decline, Withdraw, Expire}
+	Events = []Event{Receive, Submit, Recall, Return, Grant, Decline, Withdraw, Expire}
 	Final  = []State{Granted, Declined, Withdrawn, Expired}
 )
 

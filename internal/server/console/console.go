@@ -39,7 +39,7 @@ type Server struct {
 
 // New makes the server of the staff's pages.
 func New(a *authority.Authority) (*Server, error) {
-	text, err := web.LoadTexts(files.Files, slices.Concat([]string{"problem", "common"}, rooms)...)
+	text, err := web.LoadTexts(files.Files, slices.Concat([]string{"problem", "common"}, rooms, []string{"mail"})...)
 	if err != nil {
 		return nil, err
 	}
@@ -197,16 +197,41 @@ func (s *Server) showRegister(w http.ResponseWriter, r *http.Request) {
 type registerData struct{ Bound bool }
 
 type homeData struct {
+	Waiting  []waiting
 	Sessions []authority.StaffSession
 }
 
-// showHome says who is here.
+// waiting is one line of what there is to do.
+type waiting struct {
+	Word, Path string
+	N          int
+	More       bool // than was counted
+}
+
+// showHome says what there is to do, and who is here.
 func (s *Server) showHome(w http.ResponseWriter, r *http.Request, on authority.StaffSession) error {
 	sessions, err := s.Authority.StaffSessions(r.Context(), on)
 	if err != nil {
 		return err
 	}
-	s.show(w, r, on, "home", homeData{sessions})
+	n, err := s.Authority.DeskWaiting(r.Context(), on)
+	if err != nil {
+		return err
+	}
+	d := homeData{Sessions: sessions}
+	for _, x := range []struct {
+		act        staff.Act
+		word, path string
+		n          int
+	}{
+		{staff.CaseCheck, "home.submitted", "/cases?state=submitted", n.Submitted}, {staff.CaseMake, "home.received", "/cases?state=received", n.Received}, {staff.CaseMake, "home.made", "/cases?state=made", n.Made},
+		{staff.FraudSee, "home.incidents", "/fraud", n.Incidents}, {staff.OrderSee, "home.orders", "/orders", n.Orders},
+	} {
+		if staff.May(on.Role, x.act) {
+			d.Waiting = append(d.Waiting, waiting{x.word, x.path, x.n, x.n >= authority.ToDoMost})
+		}
+	}
+	s.show(w, r, on, "home", d)
 	return nil
 }
 
@@ -214,6 +239,7 @@ func (s *Server) showHome(w http.ResponseWriter, r *http.Request, on authority.S
 func (s *Server) show(w http.ResponseWriter, r *http.Request, on authority.StaffSession, page string, data any) {
 	v := s.view(r, page)
 	v.On, v.Form, v.Data = &on, on.CSRF, data
+	v.Frozen = s.frozen(r)
 	s.write(w, r, http.StatusOK, v)
 }
 
@@ -221,9 +247,19 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, on authority.Staff
 func (s *Server) showRefused(w http.ResponseWriter, r *http.Request, on authority.StaffSession, page string, data any, p *problem.Error) {
 	v := s.view(r, page)
 	v.On, v.Form, v.Data = &on, on.CSRF, data
+	v.Frozen = s.frozen(r)
 	said := v.refusal(p)
 	v.Refusal = &said
 	s.write(w, r, web.Status(p.Kind), v)
+}
+
+// frozen is what every page says while it lasts. A page is shown without it rather than not at all.
+func (s *Server) frozen(r *http.Request) []authority.SwitchState {
+	all, err := s.Authority.Switches(r.Context())
+	if err != nil {
+		s.Authority.Log.Error("the kill switches could not be read", "request", web.RequestID(r.Context()), "err", err)
+	}
+	return slices.DeleteFunc(all, func(k authority.SwitchState) bool { return !k.Frozen })
 }
 
 // endSession ends another session of the same member.

@@ -20,13 +20,15 @@ type view struct {
 	On         *authority.StaffSession
 	Refusal    *web.Refusal
 	Said       string
+	Frozen     []authority.SwitchState // what two members of staff have frozen for the whole bank
 	Data       any
 
 	s *Server
 }
 
 // said are the words that an address may carry: that something was done. They are only these, so that nobody can put words of his own on our pages.
-var said = []string{"over", "out", "ended"}
+var said = []string{"over", "out", "ended", "asked", "carried", "declined", "withdrawn", "stopped", "confirmed", "suspended",
+	"case-received", "case-tied", "case-saved", "case-submitted", "case-recalled", "case-granted", "case-returned", "case-declined", "case-attached"}
 
 // view begins a page.
 func (s *Server) view(r *http.Request, page string) *view {
@@ -120,6 +122,9 @@ func (v *view) Asset(name string) string { return v.s.static.URL(name) }
 // Moment writes date and time of day.
 func (v *view) Moment(at time.Time) string { return v.s.Text.Moment(v.Lang, at) }
 
+// Clock writes the time of day.
+func (v *view) Clock(at time.Time) string { return v.s.Text.Clock(at) }
+
 // Brief writes a moment of these days.
 func (v *view) Brief(at time.Time) string { return v.s.Text.Brief(v.Lang, at) }
 
@@ -152,3 +157,9 @@ func (v *view) Device(d string) string {
 	}
 	return d
 }
+
+// Age writes how long ago something was.
+func (v *view) Age(at time.Time) string { return v.s.Text.Span(v.Lang, v.s.Authority.Now().Sub(at)) }
+
+// Day writes a date.
+func (v *view) Day(at time.Time) string { return v.s.Text.Day(v.Lang, at) }

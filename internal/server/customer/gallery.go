@@ -50,7 +50,7 @@ var GalleryPages = []string{"login", "login-phone", "login-refused", "login-over
 	"transactions", "transactions-unread", "transactions-added", "transactions-always", "transactions-none", "transactions-locked", "transactions-stopped", "password", "password-confirm", "history", "history-empty", "logout", "logout-done", "sorry", "leave",
 	"security-passkeys", "passkeys", "passkeys-none", "passkeys-held", "addpasskey", "addpasskey-mail", "addpasskey-closed", "removepasskey", "removepasskey-password",
 	"errand", "errand-approved", "errand-stop", "errand-mail", "errand-wrong", "errand-proved", "errand-rejected", "errand-reported", "errand-expired", "errand-address", "emergency", "emergency-refused", "emergency-done", "halt", "notices", "notices-empty", "mailaddress", "mailaddress-leaving", "mailaddress-none", "security-cooling", "notme", "notme-refused", "notme-done", "login-passkey",
-	"applications", "reissue", "reissue-refused", "reissue-obstacle", "reissue-confirm", "reissue-choose", "reissue-sms", "reissue-keys", "reissue-callin", "reissue-proved", "reissue-key", "reissue-start", "reissue-done", "reissue-restarted", "reissue-over", "release", "release-known", "sheet", "releasestate", "releasestate-granted"}
+	"applications", "reissue", "reissue-refused", "reissue-obstacle", "reissue-confirm", "reissue-choose", "reissue-sms", "reissue-keys", "reissue-callin", "reissue-proved", "reissue-key", "reissue-start", "reissue-done", "reissue-restarted", "reissue-over", "release", "release-known", "sheet", "releasestate", "releasestate-received", "releasestate-submitted", "releasestate-granted", "releasestate-declined", "keyletter"}
 
 // invent fills a page with a made-up customer's affairs.
 func (s *Server) invent(v *view, name string) bool {
@@ -83,7 +83,9 @@ func (s *Server) invent(v *view, name string) bool {
 		d := releaseData{Known: situation == "known", Account: "101 普通 ***4567", Items: release.Items, Reasons: release.Reasons, Chosen: map[string]bool{string(release.Downloads): situation == "known"}, AccountTypes: accountTypes(v)}
 		if page != "release" {
 			if situation != "" {
-				made.State, made.Changed, d.Ended = release.Granted, now, true
+				made.State, made.Changed = release.State(situation), now
+				_, open := release.Life.Next(made.State, release.Withdraw)
+				d.Ended = !open
 			}
 			d.Made = &made
 			d.QR, _ = web.DrawQR(made.Number)
@@ -172,6 +174,11 @@ func (s *Server) invent(v *view, name string) bool {
 			return false
 		}
 		v.Data = d
+	case "keyletter":
+		e := *order
+		e.Purpose, e.Expires = enrolment.Release, now.Add(13*24*time.Hour)
+		view.Enrolment, view.Mail = &e, sent
+		v.Data = fill(view, pc)
 	case "start":
 		e := *order
 		e.State = enrolment.Registered

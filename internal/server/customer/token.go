@@ -183,6 +183,11 @@ func (s *Server) keyPage(w http.ResponseWriter, r *http.Request, on authority.Se
 	if !ok {
 		return err
 	}
+	if d.Enrolment.Purpose == enrolment.Release { // its key is on paper, or was shown in the branch
+		v.Page, v.Data = "keyletter", d
+		s.write(w, r, http.StatusOK, v)
+		return nil
+	}
 	if d.Key, err = s.Authority.RegistrationKey(r.Context(), on, renew); err != nil {
 		return err
 	}
@@ -227,6 +232,10 @@ func (s *Server) showCancel(w http.ResponseWriter, r *http.Request, on authority
 	v, d, ok, err := s.tokenPage(w, r, on, "cancel", atOrdered, atRegistered)
 	if !ok {
 		return err
+	}
+	if d.Enrolment.Purpose == enrolment.Release { // the branch has ordered it
+		s.to(w, r, "/token/key")
+		return nil
 	}
 	v.Data = d
 	s.write(w, r, http.StatusOK, v)

@@ -15,7 +15,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 )
 
-// MaxBody is the largest body any door takes.
+// MaxBody is the largest body that a door takes which takes no file.
 const MaxBody = 64 << 10
 
 type requestIDKey struct{}
@@ -29,11 +29,16 @@ func RequestID(ctx context.Context) string {
 // Harden puts the headers, limits and guards that every page needs in front of next. csp is the page's own content
 // security policy; refuse is how this audience is told no: by a page in its language or by a problem document.
 func Harden(next http.Handler, csp string, refuse func(w http.ResponseWriter, r *http.Request, err error)) http.Handler {
+	return HardenWith(next, csp, func(*http.Request) int64 { return MaxBody }, refuse)
+}
+
+// HardenWith is Harden with room, which says how large the body of a request may be, for an audience of which one door takes a file.
+func HardenWith(next http.Handler, csp string, room func(*http.Request) int64, refuse func(w http.ResponseWriter, r *http.Request, err error)) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, problem.New(problem.Forbidden)) // as a form without its token: to the customer it is the same
 	}))
-	return Headers(cross.Handler(next), csp)
+	return headers(cross.Handler(next), csp, room)
 }
 
 // Shield is Harden without the guard against forms of other sites, for doors that other sites are meant to come through: those of a protocol. A body
@@ -50,6 +55,10 @@ func Shield(next http.Handler, csp string) http.Handler {
 
 // Headers is what every answer of ours carries, whichever room gives it, with the limit of the body.
 func Headers(next http.Handler, csp string) http.Handler {
+	return headers(next, csp, func(*http.Request) int64 { return MaxBody })
+}
+
+func headers(next http.Handler, csp string, room func(*http.Request) int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", csp)
@@ -71,7 +80,7 @@ func Headers(next http.Handler, csp string) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, room(r))
 		next.ServeHTTP(w, r)
 	})
 }

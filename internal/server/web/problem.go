@@ -108,6 +108,29 @@ var statuses = map[problem.Kind]int{
 	problem.StaffWordWrong:    http.StatusForbidden,
 	problem.StaffWordBurnt:    http.StatusGone,
 	problem.StaffSecondPerson: http.StatusForbidden,
+
+	problem.IncidentOver: http.StatusConflict,
+	problem.ExportWide:   http.StatusUnprocessableEntity,
+	problem.ExportSecond: http.StatusForbidden,
+
+	problem.OrderOwn:            http.StatusForbidden,
+	problem.OrderOpen:           http.StatusConflict,
+	problem.OrderOver:           http.StatusGone,
+	problem.OrderStale:          http.StatusConflict,
+	problem.OrderMaker:          http.StatusForbidden,
+	problem.LookFirst:           http.StatusPreconditionRequired,
+	problem.LooksUsedUp:         http.StatusTooManyRequests,
+	problem.RevealsUsedUp:       http.StatusTooManyRequests,
+	problem.RegistrationsFrozen: http.StatusServiceUnavailable,
+	problem.TransfersFrozen:     http.StatusServiceUnavailable,
+	problem.StaffSelf:           http.StatusForbidden,
+	problem.StaffLast:           http.StatusConflict,
+	problem.PolicyRefused:       http.StatusUnprocessableEntity,
+	problem.CaseIncomplete:      http.StatusUnprocessableEntity,
+	problem.CaseUntied:          http.StatusConflict,
+	problem.AccountNone:         http.StatusUnprocessableEntity,
+	problem.ScanRefused:         http.StatusUnprocessableEntity,
+	problem.LetterNone:          http.StatusConflict,
 }
 
 // Status is the HTTP status of a kind.

@@ -202,7 +202,7 @@ func number(v any) (int, bool) {
 // topics are the notices that the authority may ask for.
 var topics = []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "token_renewed", "renewal_number", "token_reminder", "token_expired", "password_changed",
 	"transaction_auth_added", "transaction_reported", "transfers_resumed", "login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "passkey_held", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held",
-	"token_moved", "reissue_ordered", "token_reissued", "release_made", "service_stopped", "service_restarted",
+	"token_moved", "reissue_ordered", "token_reissued", "release_made", "release_received", "release_granted", "release_declined", "letter_made", "service_stopped", "service_restarted",
 	"address_changed", "factor_blocked", "token_ordered", "token_registered", "mail_on", "mail_off", "transaction_approved", "login_known_device"}
 
 // Compose gives the words of each notice: first in Japanese, then in English, as plain text. No notice leads to a page that asks for a
@@ -255,6 +255,12 @@ func (t *Texts) facts(lang string, bank authority.Bank, values map[string]string
 			v = t.Say(lang, "common", "factor."+v)
 		case k == "mail":
 			v = t.Say(lang, "common", "mails."+v)
+		case k == "items":
+			names := strings.Fields(v)
+			for i, item := range names {
+				names[i] = t.Say(lang, "customer", "release.item."+item)
+			}
+			v = strings.Join(names, " / ")
 		case k == "what":
 			v = t.Say(lang, "common", "what."+v)
 		}

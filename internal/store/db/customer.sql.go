@@ -64,7 +64,7 @@ func (q *Queries) AddressesOf(ctx context.Context, customer string) ([]Address, 
 }
 
 const customerByID = `-- name: CustomerByID :one
-SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at, phone_since FROM customer WHERE id = $1
+SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at, phone_since, downloads_from FROM customer WHERE id = $1
 `
 
 func (q *Queries) CustomerByID(ctx context.Context, id string) (Customer, error) {
@@ -93,12 +93,13 @@ func (q *Queries) CustomerByID(ctx context.Context, id string) (Customer, error)
 		&i.Handle,
 		&i.StoppedAt,
 		&i.PhoneSince,
+		&i.DownloadsFrom,
 	)
 	return i, err
 }
 
 const customerByLoginID = `-- name: CustomerByLoginID :one
-SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at, phone_since FROM customer WHERE login_id = $1
+SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at, phone_since, downloads_from FROM customer WHERE login_id = $1
 `
 
 func (q *Queries) CustomerByLoginID(ctx context.Context, loginID string) (Customer, error) {
@@ -127,12 +128,13 @@ func (q *Queries) CustomerByLoginID(ctx context.Context, loginID string) (Custom
 		&i.Handle,
 		&i.StoppedAt,
 		&i.PhoneSince,
+		&i.DownloadsFrom,
 	)
 	return i, err
 }
 
 const customerByRef = `-- name: CustomerByRef :one
-SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at, phone_since FROM customer WHERE ref = $1
+SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at, phone_since, downloads_from FROM customer WHERE ref = $1
 `
 
 func (q *Queries) CustomerByRef(ctx context.Context, ref string) (Customer, error) {
@@ -161,6 +163,7 @@ func (q *Queries) CustomerByRef(ctx context.Context, ref string) (Customer, erro
 		&i.Handle,
 		&i.StoppedAt,
 		&i.PhoneSince,
+		&i.DownloadsFrom,
 	)
 	return i, err
 }

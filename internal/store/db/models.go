@@ -111,6 +111,25 @@ type Customer struct {
 	Handle             []byte
 	StoppedAt          int64
 	PhoneSince         int64
+	DownloadsFrom      int64
+}
+
+type CustomerLook struct {
+	Staff    string
+	Customer string
+	Via      string
+	At       int64
+}
+
+type DailyFigure struct {
+	Name  string
+	Day   string
+	Count int64
+}
+
+type DeskTurn struct {
+	ID    int64
+	Turns int64
 }
 
 type Enrolment struct {
@@ -161,6 +180,11 @@ type Fence struct {
 	Watermark int64
 }
 
+type FigureMark struct {
+	ID   int64
+	Upto string
+}
+
 type Generation struct {
 	Token         string
 	Generation    int64
@@ -178,6 +202,31 @@ type Idempotency struct {
 	CreatedAt   int64
 }
 
+type Incident struct {
+	ID       string
+	Kind     string
+	Object   string
+	Customer string
+	Place    string
+	State    string
+	Outcome  string
+	Taker    string
+	Detail   string
+	Times    int64
+	OpenedAt int64
+	LastAt   int64
+	TakenAt  int64
+	ClosedAt int64
+}
+
+type IncidentNote struct {
+	ID       string
+	Incident string
+	Staff    string
+	At       int64
+	Words    string
+}
+
 type IssuerKey struct {
 	Hash      string
 	Kid       string
@@ -185,6 +234,13 @@ type IssuerKey struct {
 	NotBefore int64
 	Expires   int64
 	Since     int64
+}
+
+type KillSwitch struct {
+	Name       string
+	Frozen     bool
+	Since      int64
+	StaffOrder string
 }
 
 type Lease struct {
@@ -330,6 +386,13 @@ type PhoneTurn struct {
 	Begun    int64
 }
 
+type PolicyNumber struct {
+	Name       string
+	Value      string
+	Since      int64
+	StaffOrder string
+}
+
 type Proof struct {
 	ID        []byte
 	ExpiresAt int64
@@ -359,21 +422,49 @@ type Reissue struct {
 }
 
 type ReleaseRequest struct {
+	ID           string
+	Mac          []byte
+	Once         []byte
+	Customer     string
+	Sealed       []byte
+	Items        string
+	Reason       string
+	State        string
+	Device       string
+	Source       string
+	CreatedAt    int64
+	ChangedAt    int64
+	ExpiresAt    int64
+	EndedAt      int64
+	Version      int64
+	Branch       string
+	Origin       string
+	Desk         []byte
+	Said         []byte
+	Hands        string
+	Maker        string
+	MakerPasskey string
+	MakerSession []byte
+	RequestHash  []byte
+	ReceivedAt   int64
+	SubmittedAt  int64
+	Checker      string
+	Issue        string
+	Enrolment    string
+	Handed       int64
+	HandedAt     int64
+	HandedBy     string
+}
+
+type ReleaseScan struct {
 	ID        string
-	Mac       []byte
-	Once      []byte
-	Customer  string
+	Request   string
+	Kind      string
+	Size      int64
+	Hash      []byte
 	Sealed    []byte
-	Items     string
-	Reason    string
-	State     string
-	Device    string
-	Source    string
+	Staff     string
 	CreatedAt int64
-	ChangedAt int64
-	ExpiresAt int64
-	EndedAt   int64
-	Version   int64
 }
 
 type Reminder struct {
@@ -462,6 +553,28 @@ type StaffLink struct {
 	UsedAt    int64
 }
 
+type StaffOrder struct {
+	ID            string
+	Kind          string
+	Target        string
+	Customer      string
+	Body          string
+	Detail        string
+	Reason        string
+	Hash          []byte
+	State         string
+	Maker         string
+	MakerPerson   string
+	MakerSession  []byte
+	MakerPasskey  string
+	Checker       string
+	CheckerPerson string
+	CheckerReason string
+	CreatedAt     int64
+	ExpiresAt     int64
+	EndedAt       int64
+}
+
 type StaffSession struct {
 	Hash          []byte
 	ID            string
@@ -505,6 +618,16 @@ type Token struct {
 	EndedAt       int64
 	Version       int64
 	Verifier      string
+}
+
+type TrailExport struct {
+	ID         string
+	StaffOrder string
+	Staff      string
+	Checker    string
+	Filter     string
+	MadeAt     int64
+	UntilAt    int64
 }
 
 type Txn struct {

@@ -27,7 +27,7 @@ func (q *Queries) ConfirmReissue(ctx context.Context, arg ConfirmReissueParams) 
 }
 
 const customersByAccount = `-- name: CustomersByAccount :many
-SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at, phone_since FROM customer WHERE branch = $1 AND account_type = $2 AND account_number = $3 ORDER BY id LIMIT 2
+SELECT id, ref, login_id, name, kana, branch, account_type, account_number, phone, login_password, login_initial, confirm_password, confirm_initial, state, reapply_at, created_at, version, transaction_auth_at, transfers_stopped_at, handle, stopped_at, phone_since, downloads_from FROM customer WHERE branch = $1 AND account_type = $2 AND account_number = $3 ORDER BY id LIMIT 2
 `
 
 type CustomersByAccountParams struct {
@@ -68,6 +68,7 @@ func (q *Queries) CustomersByAccount(ctx context.Context, arg CustomersByAccount
 			&i.Handle,
 			&i.StoppedAt,
 			&i.PhoneSince,
+			&i.DownloadsFrom,
 		); err != nil {
 			return nil, err
 		}

@@ -9,6 +9,230 @@ import (
 	"context"
 )
 
+const casesAtBranch = `-- name: CasesAtBranch :one
+SELECT count(*) FROM release_request WHERE branch = $1 AND submitted_at > $2
+`
+
+type CasesAtBranchParams struct {
+	Branch      string
+	SubmittedAt int64
+}
+
+func (q *Queries) CasesAtBranch(ctx context.Context, arg CasesAtBranchParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, casesAtBranch, arg.Branch, arg.SubmittedAt)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const casesByMaker = `-- name: CasesByMaker :one
+SELECT count(*) FROM release_request WHERE maker = $1 AND submitted_at > $2
+`
+
+type CasesByMakerParams struct {
+	Maker       string
+	SubmittedAt int64
+}
+
+func (q *Queries) CasesByMaker(ctx context.Context, arg CasesByMakerParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, casesByMaker, arg.Maker, arg.SubmittedAt)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const clearAllTries = `-- name: ClearAllTries :exec
+UPDATE attempt SET tries = 0, block = 0, blocked_until = 0 WHERE customer = $1 AND factor = $2
+`
+
+type ClearAllTriesParams struct {
+	Customer string
+	Factor   string
+}
+
+// In every lane: those of strangers, and of every browser that is known.
+func (q *Queries) ClearAllTries(ctx context.Context, arg ClearAllTriesParams) error {
+	_, err := q.db.ExecContext(ctx, clearAllTries, arg.Customer, arg.Factor)
+	return err
+}
+
+const closedCases = `-- name: ClosedCases :many
+SELECT r.id, r.mac, r.once, r.customer, r.sealed, r.items, r.reason, r.state, r.device, r.source, r.created_at, r.changed_at, r.expires_at, r.ended_at, r.version, r.branch, r.origin, r.desk, r.said, r.hands, r.maker, r.maker_passkey, r.maker_session, r.request_hash, r.received_at, r.submitted_at, r.checker, r.issue, r.enrolment, r.handed, r.handed_at, r.handed_by, CAST(COALESCE(c.state, '') AS TEXT) AS service, CAST(COALESCE(c.name, '') AS TEXT) AS name FROM release_request r LEFT JOIN customer c ON c.id = r.customer
+WHERE r.ended_at > 0 AND r.id < $1 ORDER BY r.id DESC LIMIT $2
+`
+
+type ClosedCasesParams struct {
+	ID    string
+	Limit int32
+}
+
+type ClosedCasesRow struct {
+	ReleaseRequest ReleaseRequest
+	Service        string
+	Name           string
+}
+
+func (q *Queries) ClosedCases(ctx context.Context, arg ClosedCasesParams) ([]ClosedCasesRow, error) {
+	rows, err := q.db.QueryContext(ctx, closedCases, arg.ID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ClosedCasesRow
+	for rows.Next() {
+		var i ClosedCasesRow
+		if err := rows.Scan(
+			&i.ReleaseRequest.ID,
+			&i.ReleaseRequest.Mac,
+			&i.ReleaseRequest.Once,
+			&i.ReleaseRequest.Customer,
+			&i.ReleaseRequest.Sealed,
+			&i.ReleaseRequest.Items,
+			&i.ReleaseRequest.Reason,
+			&i.ReleaseRequest.State,
+			&i.ReleaseRequest.Device,
+			&i.ReleaseRequest.Source,
+			&i.ReleaseRequest.CreatedAt,
+			&i.ReleaseRequest.ChangedAt,
+			&i.ReleaseRequest.ExpiresAt,
+			&i.ReleaseRequest.EndedAt,
+			&i.ReleaseRequest.Version,
+			&i.ReleaseRequest.Branch,
+			&i.ReleaseRequest.Origin,
+			&i.ReleaseRequest.Desk,
+			&i.ReleaseRequest.Said,
+			&i.ReleaseRequest.Hands,
+			&i.ReleaseRequest.Maker,
+			&i.ReleaseRequest.MakerPasskey,
+			&i.ReleaseRequest.MakerSession,
+			&i.ReleaseRequest.RequestHash,
+			&i.ReleaseRequest.ReceivedAt,
+			&i.ReleaseRequest.SubmittedAt,
+			&i.ReleaseRequest.Checker,
+			&i.ReleaseRequest.Issue,
+			&i.ReleaseRequest.Enrolment,
+			&i.ReleaseRequest.Handed,
+			&i.ReleaseRequest.HandedAt,
+			&i.ReleaseRequest.HandedBy,
+			&i.Service,
+			&i.Name,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const closedCasesOfBranch = `-- name: ClosedCasesOfBranch :many
+SELECT r.id, r.mac, r.once, r.customer, r.sealed, r.items, r.reason, r.state, r.device, r.source, r.created_at, r.changed_at, r.expires_at, r.ended_at, r.version, r.branch, r.origin, r.desk, r.said, r.hands, r.maker, r.maker_passkey, r.maker_session, r.request_hash, r.received_at, r.submitted_at, r.checker, r.issue, r.enrolment, r.handed, r.handed_at, r.handed_by, CAST(COALESCE(c.state, '') AS TEXT) AS service, CAST(COALESCE(c.name, '') AS TEXT) AS name FROM release_request r LEFT JOIN customer c ON c.id = r.customer
+WHERE r.branch = $1 AND r.ended_at > 0 AND r.id < $2 ORDER BY r.id DESC LIMIT $3
+`
+
+type ClosedCasesOfBranchParams struct {
+	Branch string
+	ID     string
+	Limit  int32
+}
+
+type ClosedCasesOfBranchRow struct {
+	ReleaseRequest ReleaseRequest
+	Service        string
+	Name           string
+}
+
+func (q *Queries) ClosedCasesOfBranch(ctx context.Context, arg ClosedCasesOfBranchParams) ([]ClosedCasesOfBranchRow, error) {
+	rows, err := q.db.QueryContext(ctx, closedCasesOfBranch, arg.Branch, arg.ID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ClosedCasesOfBranchRow
+	for rows.Next() {
+		var i ClosedCasesOfBranchRow
+		if err := rows.Scan(
+			&i.ReleaseRequest.ID,
+			&i.ReleaseRequest.Mac,
+			&i.ReleaseRequest.Once,
+			&i.ReleaseRequest.Customer,
+			&i.ReleaseRequest.Sealed,
+			&i.ReleaseRequest.Items,
+			&i.ReleaseRequest.Reason,
+			&i.ReleaseRequest.State,
+			&i.ReleaseRequest.Device,
+			&i.ReleaseRequest.Source,
+			&i.ReleaseRequest.CreatedAt,
+			&i.ReleaseRequest.ChangedAt,
+			&i.ReleaseRequest.ExpiresAt,
+			&i.ReleaseRequest.EndedAt,
+			&i.ReleaseRequest.Version,
+			&i.ReleaseRequest.Branch,
+			&i.ReleaseRequest.Origin,
+			&i.ReleaseRequest.Desk,
+			&i.ReleaseRequest.Said,
+			&i.ReleaseRequest.Hands,
+			&i.ReleaseRequest.Maker,
+			&i.ReleaseRequest.MakerPasskey,
+			&i.ReleaseRequest.MakerSession,
+			&i.ReleaseRequest.RequestHash,
+			&i.ReleaseRequest.ReceivedAt,
+			&i.ReleaseRequest.SubmittedAt,
+			&i.ReleaseRequest.Checker,
+			&i.ReleaseRequest.Issue,
+			&i.ReleaseRequest.Enrolment,
+			&i.ReleaseRequest.Handed,
+			&i.ReleaseRequest.HandedAt,
+			&i.ReleaseRequest.HandedBy,
+			&i.Service,
+			&i.Name,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const declineRelease = `-- name: DeclineRelease :execrows
+UPDATE release_request SET state = 'declined', checker = $2, said = $3, changed_at = $4, ended_at = $4, version = version + 1 WHERE id = $1 AND state = $6 AND version = $5
+`
+
+type DeclineReleaseParams struct {
+	ID        string
+	Checker   string
+	Said      []byte
+	ChangedAt int64
+	Version   int64
+	Was       string
+}
+
+func (q *Queries) DeclineRelease(ctx context.Context, arg DeclineReleaseParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, declineRelease,
+		arg.ID,
+		arg.Checker,
+		arg.Said,
+		arg.ChangedAt,
+		arg.Version,
+		arg.Was,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const deleteOldReleases = `-- name: DeleteOldReleases :exec
 DELETE FROM release_request WHERE ended_at > 0 AND ended_at < $1
 `
@@ -18,8 +242,48 @@ func (q *Queries) DeleteOldReleases(ctx context.Context, endedAt int64) error {
 	return err
 }
 
+const deleteOldScans = `-- name: DeleteOldScans :exec
+DELETE FROM release_scan WHERE created_at < $1
+`
+
+func (q *Queries) DeleteOldScans(ctx context.Context, createdAt int64) error {
+	_, err := q.db.ExecContext(ctx, deleteOldScans, createdAt)
+	return err
+}
+
+const editRelease = `-- name: EditRelease :execrows
+UPDATE release_request SET customer = $2, branch = $3, desk = $4, hands = $5, changed_at = $6, version = version + 1 WHERE id = $1 AND state = 'received' AND version = $7
+`
+
+type EditReleaseParams struct {
+	ID        string
+	Customer  string
+	Branch    string
+	Desk      []byte
+	Hands     string
+	ChangedAt int64
+	Version   int64
+}
+
+// With version, so that nobody writes over what another has written meanwhile; with state, so that what was sent to the checker stays what it was.
+func (q *Queries) EditRelease(ctx context.Context, arg EditReleaseParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, editRelease,
+		arg.ID,
+		arg.Customer,
+		arg.Branch,
+		arg.Desk,
+		arg.Hands,
+		arg.ChangedAt,
+		arg.Version,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const expiredReleases = `-- name: ExpiredReleases :many
-SELECT id, mac, once, customer, sealed, items, reason, state, device, source, created_at, changed_at, expires_at, ended_at, version FROM release_request WHERE state = 'made' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
+SELECT id, mac, once, customer, sealed, items, reason, state, device, source, created_at, changed_at, expires_at, ended_at, version, branch, origin, desk, said, hands, maker, maker_passkey, maker_session, request_hash, received_at, submitted_at, checker, issue, enrolment, handed, handed_at, handed_by FROM release_request WHERE state = 'made' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
 `
 
 type ExpiredReleasesParams struct {
@@ -52,6 +316,23 @@ func (q *Queries) ExpiredReleases(ctx context.Context, arg ExpiredReleasesParams
 			&i.ExpiresAt,
 			&i.EndedAt,
 			&i.Version,
+			&i.Branch,
+			&i.Origin,
+			&i.Desk,
+			&i.Said,
+			&i.Hands,
+			&i.Maker,
+			&i.MakerPasskey,
+			&i.MakerSession,
+			&i.RequestHash,
+			&i.ReceivedAt,
+			&i.SubmittedAt,
+			&i.Checker,
+			&i.Issue,
+			&i.Enrolment,
+			&i.Handed,
+			&i.HandedAt,
+			&i.HandedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -64,6 +345,71 @@ func (q *Queries) ExpiredReleases(ctx context.Context, arg ExpiredReleasesParams
 		return nil, err
 	}
 	return items, nil
+}
+
+const forgetBrowsers = `-- name: ForgetBrowsers :exec
+DELETE FROM browser WHERE customer = $1
+`
+
+func (q *Queries) ForgetBrowsers(ctx context.Context, customer string) error {
+	_, err := q.db.ExecContext(ctx, forgetBrowsers, customer)
+	return err
+}
+
+const grantRelease = `-- name: GrantRelease :execrows
+UPDATE release_request SET state = 'granted', checker = $2, issue = $3, enrolment = $4, changed_at = $5, ended_at = $5, version = version + 1
+WHERE release_request.id = $1 AND release_request.state = 'submitted' AND version = $6 AND request_hash = $7 AND EXISTS (SELECT 1 FROM staff m WHERE m.id = release_request.maker AND m.state = 'active')
+`
+
+type GrantReleaseParams struct {
+	ID          string
+	Checker     string
+	Issue       string
+	Enrolment   string
+	ChangedAt   int64
+	Version     int64
+	RequestHash []byte
+}
+
+// All that was seen and all that must still be so, in one statement: the request that was sent, as it was sent, and its maker still at work.
+func (q *Queries) GrantRelease(ctx context.Context, arg GrantReleaseParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, grantRelease,
+		arg.ID,
+		arg.Checker,
+		arg.Issue,
+		arg.Enrolment,
+		arg.ChangedAt,
+		arg.Version,
+		arg.RequestHash,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const handRelease = `-- name: HandRelease :execrows
+UPDATE release_request SET handed = handed + 1, handed_at = $2, handed_by = $3 WHERE id = $1 AND state = 'granted' AND handed = $4
+`
+
+type HandReleaseParams struct {
+	ID       string
+	HandedAt int64
+	HandedBy string
+	Was      int64
+}
+
+func (q *Queries) HandRelease(ctx context.Context, arg HandReleaseParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, handRelease,
+		arg.ID,
+		arg.HandedAt,
+		arg.HandedBy,
+		arg.Was,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const insertRelease = `-- name: InsertRelease :execrows
@@ -105,6 +451,72 @@ func (q *Queries) InsertRelease(ctx context.Context, arg InsertReleaseParams) (i
 	return result.RowsAffected()
 }
 
+const insertScan = `-- name: InsertScan :execrows
+INSERT INTO release_scan (id, request, kind, size, hash, sealed, staff, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (request, hash) DO NOTHING
+`
+
+type InsertScanParams struct {
+	ID        string
+	Request   string
+	Kind      string
+	Size      int64
+	Hash      []byte
+	Sealed    []byte
+	Staff     string
+	CreatedAt int64
+}
+
+func (q *Queries) InsertScan(ctx context.Context, arg InsertScanParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, insertScan,
+		arg.ID,
+		arg.Request,
+		arg.Kind,
+		arg.Size,
+		arg.Hash,
+		arg.Sealed,
+		arg.Staff,
+		arg.CreatedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const issueConfirmPassword = `-- name: IssueConfirmPassword :execrows
+UPDATE customer SET confirm_password = $2, confirm_initial = TRUE, version = version + 1 WHERE id = $1
+`
+
+type IssueConfirmPasswordParams struct {
+	ID              string
+	ConfirmPassword string
+}
+
+func (q *Queries) IssueConfirmPassword(ctx context.Context, arg IssueConfirmPasswordParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, issueConfirmPassword, arg.ID, arg.ConfirmPassword)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const issueLoginPassword = `-- name: IssueLoginPassword :execrows
+UPDATE customer SET login_password = $2, login_initial = TRUE, version = version + 1 WHERE id = $1
+`
+
+type IssueLoginPasswordParams struct {
+	ID            string
+	LoginPassword string
+}
+
+func (q *Queries) IssueLoginPassword(ctx context.Context, arg IssueLoginPasswordParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, issueLoginPassword, arg.ID, arg.LoginPassword)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const moveRelease = `-- name: MoveRelease :execrows
 UPDATE release_request SET state = $2, changed_at = $3, ended_at = $4, version = version + 1 WHERE id = $1 AND state = $5
 `
@@ -131,8 +543,267 @@ func (q *Queries) MoveRelease(ctx context.Context, arg MoveReleaseParams) (int64
 	return result.RowsAffected()
 }
 
+const openCases = `-- name: OpenCases :many
+SELECT r.id, r.mac, r.once, r.customer, r.sealed, r.items, r.reason, r.state, r.device, r.source, r.created_at, r.changed_at, r.expires_at, r.ended_at, r.version, r.branch, r.origin, r.desk, r.said, r.hands, r.maker, r.maker_passkey, r.maker_session, r.request_hash, r.received_at, r.submitted_at, r.checker, r.issue, r.enrolment, r.handed, r.handed_at, r.handed_by, CAST(COALESCE(c.state, '') AS TEXT) AS service, CAST(COALESCE(c.name, '') AS TEXT) AS name FROM release_request r LEFT JOIN customer c ON c.id = r.customer
+WHERE r.state = $1 AND r.state IN ('made', 'received', 'submitted') AND r.id > $2 ORDER BY r.id LIMIT $3
+`
+
+type OpenCasesParams struct {
+	State string
+	ID    string
+	Limit int32
+}
+
+type OpenCasesRow struct {
+	ReleaseRequest ReleaseRequest
+	Service        string
+	Name           string
+}
+
+func (q *Queries) OpenCases(ctx context.Context, arg OpenCasesParams) ([]OpenCasesRow, error) {
+	rows, err := q.db.QueryContext(ctx, openCases, arg.State, arg.ID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenCasesRow
+	for rows.Next() {
+		var i OpenCasesRow
+		if err := rows.Scan(
+			&i.ReleaseRequest.ID,
+			&i.ReleaseRequest.Mac,
+			&i.ReleaseRequest.Once,
+			&i.ReleaseRequest.Customer,
+			&i.ReleaseRequest.Sealed,
+			&i.ReleaseRequest.Items,
+			&i.ReleaseRequest.Reason,
+			&i.ReleaseRequest.State,
+			&i.ReleaseRequest.Device,
+			&i.ReleaseRequest.Source,
+			&i.ReleaseRequest.CreatedAt,
+			&i.ReleaseRequest.ChangedAt,
+			&i.ReleaseRequest.ExpiresAt,
+			&i.ReleaseRequest.EndedAt,
+			&i.ReleaseRequest.Version,
+			&i.ReleaseRequest.Branch,
+			&i.ReleaseRequest.Origin,
+			&i.ReleaseRequest.Desk,
+			&i.ReleaseRequest.Said,
+			&i.ReleaseRequest.Hands,
+			&i.ReleaseRequest.Maker,
+			&i.ReleaseRequest.MakerPasskey,
+			&i.ReleaseRequest.MakerSession,
+			&i.ReleaseRequest.RequestHash,
+			&i.ReleaseRequest.ReceivedAt,
+			&i.ReleaseRequest.SubmittedAt,
+			&i.ReleaseRequest.Checker,
+			&i.ReleaseRequest.Issue,
+			&i.ReleaseRequest.Enrolment,
+			&i.ReleaseRequest.Handed,
+			&i.ReleaseRequest.HandedAt,
+			&i.ReleaseRequest.HandedBy,
+			&i.Service,
+			&i.Name,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openCasesOfBranch = `-- name: OpenCasesOfBranch :many
+SELECT r.id, r.mac, r.once, r.customer, r.sealed, r.items, r.reason, r.state, r.device, r.source, r.created_at, r.changed_at, r.expires_at, r.ended_at, r.version, r.branch, r.origin, r.desk, r.said, r.hands, r.maker, r.maker_passkey, r.maker_session, r.request_hash, r.received_at, r.submitted_at, r.checker, r.issue, r.enrolment, r.handed, r.handed_at, r.handed_by, CAST(COALESCE(c.state, '') AS TEXT) AS service, CAST(COALESCE(c.name, '') AS TEXT) AS name FROM release_request r LEFT JOIN customer c ON c.id = r.customer
+WHERE r.branch = $1 AND r.state = $2 AND r.state IN ('made', 'received', 'submitted') AND r.id > $3 ORDER BY r.id LIMIT $4
+`
+
+type OpenCasesOfBranchParams struct {
+	Branch string
+	State  string
+	ID     string
+	Limit  int32
+}
+
+type OpenCasesOfBranchRow struct {
+	ReleaseRequest ReleaseRequest
+	Service        string
+	Name           string
+}
+
+func (q *Queries) OpenCasesOfBranch(ctx context.Context, arg OpenCasesOfBranchParams) ([]OpenCasesOfBranchRow, error) {
+	rows, err := q.db.QueryContext(ctx, openCasesOfBranch,
+		arg.Branch,
+		arg.State,
+		arg.ID,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenCasesOfBranchRow
+	for rows.Next() {
+		var i OpenCasesOfBranchRow
+		if err := rows.Scan(
+			&i.ReleaseRequest.ID,
+			&i.ReleaseRequest.Mac,
+			&i.ReleaseRequest.Once,
+			&i.ReleaseRequest.Customer,
+			&i.ReleaseRequest.Sealed,
+			&i.ReleaseRequest.Items,
+			&i.ReleaseRequest.Reason,
+			&i.ReleaseRequest.State,
+			&i.ReleaseRequest.Device,
+			&i.ReleaseRequest.Source,
+			&i.ReleaseRequest.CreatedAt,
+			&i.ReleaseRequest.ChangedAt,
+			&i.ReleaseRequest.ExpiresAt,
+			&i.ReleaseRequest.EndedAt,
+			&i.ReleaseRequest.Version,
+			&i.ReleaseRequest.Branch,
+			&i.ReleaseRequest.Origin,
+			&i.ReleaseRequest.Desk,
+			&i.ReleaseRequest.Said,
+			&i.ReleaseRequest.Hands,
+			&i.ReleaseRequest.Maker,
+			&i.ReleaseRequest.MakerPasskey,
+			&i.ReleaseRequest.MakerSession,
+			&i.ReleaseRequest.RequestHash,
+			&i.ReleaseRequest.ReceivedAt,
+			&i.ReleaseRequest.SubmittedAt,
+			&i.ReleaseRequest.Checker,
+			&i.ReleaseRequest.Issue,
+			&i.ReleaseRequest.Enrolment,
+			&i.ReleaseRequest.Handed,
+			&i.ReleaseRequest.HandedAt,
+			&i.ReleaseRequest.HandedBy,
+			&i.Service,
+			&i.Name,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const receiveRelease = `-- name: ReceiveRelease :execrows
+UPDATE release_request SET state = 'received', received_at = $2, changed_at = $2, hands = $3, desk = $4, version = version + 1 WHERE id = $1 AND state = 'made' AND expires_at > CAST($2 AS BIGINT)
+`
+
+type ReceiveReleaseParams struct {
+	ID         string
+	ReceivedAt int64
+	Hands      string
+	Desk       []byte
+}
+
+func (q *Queries) ReceiveRelease(ctx context.Context, arg ReceiveReleaseParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, receiveRelease,
+		arg.ID,
+		arg.ReceivedAt,
+		arg.Hands,
+		arg.Desk,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const reissueConfirmPassword = `-- name: ReissueConfirmPassword :execrows
+UPDATE customer SET confirm_password = $2, version = version + 1 WHERE id = $1 AND confirm_initial AND state = 'active'
+`
+
+type ReissueConfirmPasswordParams struct {
+	ID              string
+	ConfirmPassword string
+}
+
+func (q *Queries) ReissueConfirmPassword(ctx context.Context, arg ReissueConfirmPasswordParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, reissueConfirmPassword, arg.ID, arg.ConfirmPassword)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const reissueLoginPassword = `-- name: ReissueLoginPassword :execrows
+UPDATE customer SET login_password = $2, version = version + 1 WHERE id = $1 AND login_initial AND state = 'active'
+`
+
+type ReissueLoginPasswordParams struct {
+	ID            string
+	LoginPassword string
+}
+
+// Only while it is still one that we have made: what she has chosen since is hers.
+func (q *Queries) ReissueLoginPassword(ctx context.Context, arg ReissueLoginPasswordParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, reissueLoginPassword, arg.ID, arg.LoginPassword)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const releaseByID = `-- name: ReleaseByID :one
+SELECT id, mac, once, customer, sealed, items, reason, state, device, source, created_at, changed_at, expires_at, ended_at, version, branch, origin, desk, said, hands, maker, maker_passkey, maker_session, request_hash, received_at, submitted_at, checker, issue, enrolment, handed, handed_at, handed_by FROM release_request WHERE release_request.id = $1 AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
+`
+
+func (q *Queries) ReleaseByID(ctx context.Context, id string) (ReleaseRequest, error) {
+	row := q.db.QueryRowContext(ctx, releaseByID, id)
+	var i ReleaseRequest
+	err := row.Scan(
+		&i.ID,
+		&i.Mac,
+		&i.Once,
+		&i.Customer,
+		&i.Sealed,
+		&i.Items,
+		&i.Reason,
+		&i.State,
+		&i.Device,
+		&i.Source,
+		&i.CreatedAt,
+		&i.ChangedAt,
+		&i.ExpiresAt,
+		&i.EndedAt,
+		&i.Version,
+		&i.Branch,
+		&i.Origin,
+		&i.Desk,
+		&i.Said,
+		&i.Hands,
+		&i.Maker,
+		&i.MakerPasskey,
+		&i.MakerSession,
+		&i.RequestHash,
+		&i.ReceivedAt,
+		&i.SubmittedAt,
+		&i.Checker,
+		&i.Issue,
+		&i.Enrolment,
+		&i.Handed,
+		&i.HandedAt,
+		&i.HandedBy,
+	)
+	return i, err
+}
+
 const releaseByMAC = `-- name: ReleaseByMAC :one
-SELECT id, mac, once, customer, sealed, items, reason, state, device, source, created_at, changed_at, expires_at, ended_at, version FROM release_request WHERE mac = $1 AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
+SELECT id, mac, once, customer, sealed, items, reason, state, device, source, created_at, changed_at, expires_at, ended_at, version, branch, origin, desk, said, hands, maker, maker_passkey, maker_session, request_hash, received_at, submitted_at, checker, issue, enrolment, handed, handed_at, handed_by FROM release_request WHERE mac = $1 AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)
 `
 
 func (q *Queries) ReleaseByMAC(ctx context.Context, mac []byte) (ReleaseRequest, error) {
@@ -154,12 +825,29 @@ func (q *Queries) ReleaseByMAC(ctx context.Context, mac []byte) (ReleaseRequest,
 		&i.ExpiresAt,
 		&i.EndedAt,
 		&i.Version,
+		&i.Branch,
+		&i.Origin,
+		&i.Desk,
+		&i.Said,
+		&i.Hands,
+		&i.Maker,
+		&i.MakerPasskey,
+		&i.MakerSession,
+		&i.RequestHash,
+		&i.ReceivedAt,
+		&i.SubmittedAt,
+		&i.Checker,
+		&i.Issue,
+		&i.Enrolment,
+		&i.Handed,
+		&i.HandedAt,
+		&i.HandedBy,
 	)
 	return i, err
 }
 
 const releaseByOnce = `-- name: ReleaseByOnce :one
-SELECT id, mac, once, customer, sealed, items, reason, state, device, source, created_at, changed_at, expires_at, ended_at, version FROM release_request WHERE once = $1
+SELECT id, mac, once, customer, sealed, items, reason, state, device, source, created_at, changed_at, expires_at, ended_at, version, branch, origin, desk, said, hands, maker, maker_passkey, maker_session, request_hash, received_at, submitted_at, checker, issue, enrolment, handed, handed_at, handed_by FROM release_request WHERE once = $1
 `
 
 func (q *Queries) ReleaseByOnce(ctx context.Context, once []byte) (ReleaseRequest, error) {
@@ -181,12 +869,29 @@ func (q *Queries) ReleaseByOnce(ctx context.Context, once []byte) (ReleaseReques
 		&i.ExpiresAt,
 		&i.EndedAt,
 		&i.Version,
+		&i.Branch,
+		&i.Origin,
+		&i.Desk,
+		&i.Said,
+		&i.Hands,
+		&i.Maker,
+		&i.MakerPasskey,
+		&i.MakerSession,
+		&i.RequestHash,
+		&i.ReceivedAt,
+		&i.SubmittedAt,
+		&i.Checker,
+		&i.Issue,
+		&i.Enrolment,
+		&i.Handed,
+		&i.HandedAt,
+		&i.HandedBy,
 	)
 	return i, err
 }
 
 const releasesOf = `-- name: ReleasesOf :many
-SELECT id, mac, once, customer, sealed, items, reason, state, device, source, created_at, changed_at, expires_at, ended_at, version FROM release_request WHERE customer = $1 ORDER BY created_at DESC, id DESC LIMIT $2
+SELECT id, mac, once, customer, sealed, items, reason, state, device, source, created_at, changed_at, expires_at, ended_at, version, branch, origin, desk, said, hands, maker, maker_passkey, maker_session, request_hash, received_at, submitted_at, checker, issue, enrolment, handed, handed_at, handed_by FROM release_request WHERE customer = $1 ORDER BY created_at DESC, id DESC LIMIT $2
 `
 
 type ReleasesOfParams struct {
@@ -219,6 +924,23 @@ func (q *Queries) ReleasesOf(ctx context.Context, arg ReleasesOfParams) ([]Relea
 			&i.ExpiresAt,
 			&i.EndedAt,
 			&i.Version,
+			&i.Branch,
+			&i.Origin,
+			&i.Desk,
+			&i.Said,
+			&i.Hands,
+			&i.Maker,
+			&i.MakerPasskey,
+			&i.MakerSession,
+			&i.RequestHash,
+			&i.ReceivedAt,
+			&i.SubmittedAt,
+			&i.Checker,
+			&i.Issue,
+			&i.Enrolment,
+			&i.Handed,
+			&i.HandedAt,
+			&i.HandedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -231,4 +953,214 @@ func (q *Queries) ReleasesOf(ctx context.Context, arg ReleasesOfParams) ([]Relea
 		return nil, err
 	}
 	return items, nil
+}
+
+const reportsOf = `-- name: ReportsOf :one
+SELECT count(*) FROM txn WHERE customer = $1 AND state = 'reported'
+`
+
+func (q *Queries) ReportsOf(ctx context.Context, customer string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, reportsOf, customer)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const resetDownloads = `-- name: ResetDownloads :execrows
+UPDATE customer SET downloads_from = $2, version = version + 1 WHERE id = $1 AND downloads_from < CAST($2 AS BIGINT)
+`
+
+type ResetDownloadsParams struct {
+	ID            string
+	DownloadsFrom int64
+}
+
+func (q *Queries) ResetDownloads(ctx context.Context, arg ResetDownloadsParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, resetDownloads, arg.ID, arg.DownloadsFrom)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const scanByID = `-- name: ScanByID :one
+SELECT id, request, kind, size, hash, sealed, staff, created_at FROM release_scan WHERE id = $1 AND request = $2
+`
+
+type ScanByIDParams struct {
+	ID      string
+	Request string
+}
+
+func (q *Queries) ScanByID(ctx context.Context, arg ScanByIDParams) (ReleaseScan, error) {
+	row := q.db.QueryRowContext(ctx, scanByID, arg.ID, arg.Request)
+	var i ReleaseScan
+	err := row.Scan(
+		&i.ID,
+		&i.Request,
+		&i.Kind,
+		&i.Size,
+		&i.Hash,
+		&i.Sealed,
+		&i.Staff,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
+const scansOf = `-- name: ScansOf :many
+SELECT id, request, kind, size, hash, staff, created_at FROM release_scan WHERE request = $1 ORDER BY id
+`
+
+type ScansOfRow struct {
+	ID        string
+	Request   string
+	Kind      string
+	Size      int64
+	Hash      []byte
+	Staff     string
+	CreatedAt int64
+}
+
+func (q *Queries) ScansOf(ctx context.Context, request string) ([]ScansOfRow, error) {
+	rows, err := q.db.QueryContext(ctx, scansOf, request)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ScansOfRow
+	for rows.Next() {
+		var i ScansOfRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Request,
+			&i.Kind,
+			&i.Size,
+			&i.Hash,
+			&i.Staff,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sendBackRelease = `-- name: SendBackRelease :execrows
+UPDATE release_request SET state = 'received', said = $2, request_hash = $3, changed_at = $4, version = version + 1 WHERE id = $1 AND state = 'submitted' AND version = $5
+`
+
+type SendBackReleaseParams struct {
+	ID          string
+	Said        []byte
+	RequestHash []byte
+	ChangedAt   int64
+	Version     int64
+}
+
+func (q *Queries) SendBackRelease(ctx context.Context, arg SendBackReleaseParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, sendBackRelease,
+		arg.ID,
+		arg.Said,
+		arg.RequestHash,
+		arg.ChangedAt,
+		arg.Version,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const sessionsFrom = `-- name: SessionsFrom :one
+SELECT count(*) FROM session WHERE customer = $1 AND source = $2 AND created_at < $3
+`
+
+type SessionsFromParams struct {
+	Customer  string
+	Source    string
+	CreatedAt int64
+}
+
+func (q *Queries) SessionsFrom(ctx context.Context, arg SessionsFromParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, sessionsFrom, arg.Customer, arg.Source, arg.CreatedAt)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const setReleaseBranch = `-- name: SetReleaseBranch :execrows
+UPDATE release_request SET branch = $2 WHERE id = $1
+`
+
+type SetReleaseBranchParams struct {
+	ID     string
+	Branch string
+}
+
+func (q *Queries) SetReleaseBranch(ctx context.Context, arg SetReleaseBranchParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setReleaseBranch, arg.ID, arg.Branch)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const setReleaseOrigin = `-- name: SetReleaseOrigin :execrows
+UPDATE release_request SET origin = $2 WHERE id = $1
+`
+
+type SetReleaseOriginParams struct {
+	ID     string
+	Origin string
+}
+
+func (q *Queries) SetReleaseOrigin(ctx context.Context, arg SetReleaseOriginParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setReleaseOrigin, arg.ID, arg.Origin)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const submitRelease = `-- name: SubmitRelease :execrows
+UPDATE release_request SET state = 'submitted', desk = $2, hands = $3, maker = $4, maker_passkey = $5, maker_session = $6, request_hash = $7, submitted_at = $8, changed_at = $8, version = version + 1
+WHERE id = $1 AND state = 'received' AND version = $9
+`
+
+type SubmitReleaseParams struct {
+	ID           string
+	Desk         []byte
+	Hands        string
+	Maker        string
+	MakerPasskey string
+	MakerSession []byte
+	RequestHash  []byte
+	SubmittedAt  int64
+	Version      int64
+}
+
+func (q *Queries) SubmitRelease(ctx context.Context, arg SubmitReleaseParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, submitRelease,
+		arg.ID,
+		arg.Desk,
+		arg.Hands,
+		arg.Maker,
+		arg.MakerPasskey,
+		arg.MakerSession,
+		arg.RequestHash,
+		arg.SubmittedAt,
+		arg.Version,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

@@ -71,7 +71,7 @@ func (q *Queries) CurrentToken(ctx context.Context, customer string) (Token, err
 }
 
 const downloadsSince = `-- name: DownloadsSince :one
-SELECT count(*) FROM token WHERE customer = $1 AND registered_at > $2
+SELECT count(*) FROM token t WHERE t.customer = $1 AND t.registered_at > $2 AND t.registered_at > (SELECT c.downloads_from FROM customer c WHERE c.id = $1)
 `
 
 type DownloadsSinceParams struct {

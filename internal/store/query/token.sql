@@ -19,7 +19,7 @@ FROM token t LEFT JOIN attempt a ON a.customer = t.customer AND a.factor = $2 AN
 WHERE t.customer = $1 AND t.state IN ('active', 'suspended', 'locked', 'expired');
 
 -- name: DownloadsSince :one
-SELECT count(*) FROM token WHERE customer = $1 AND registered_at > $2;
+SELECT count(*) FROM token t WHERE t.customer = $1 AND t.registered_at > $2 AND t.registered_at > (SELECT c.downloads_from FROM customer c WHERE c.id = $1);
 
 -- name: AcceptStep :execrows
 UPDATE token SET last_step = $2, drift = $3

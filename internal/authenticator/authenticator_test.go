@@ -1,11 +1,11 @@
-package testkit_test
+package authenticator_test
 
 import (
 	"bytes"
 	"testing"
 
+	"github.com/inkan-auth/inkan/internal/authenticator"
 	"github.com/inkan-auth/inkan/internal/domain/passkey"
-	"github.com/inkan-auth/inkan/internal/testkit"
 )
 
 // What the authenticator makes must hold before what it spoils can prove anything.
@@ -16,7 +16,7 @@ func TestAuthenticatorIsHonestUntilTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	challenge, handle := bytes.Repeat([]byte{7}, passkey.ChallengeBytes), bytes.Repeat([]byte{9}, passkey.HandleBytes)
-	a := testkit.NewAuthenticator()
+	a := authenticator.New()
 	a.Step = 1
 	options, err := p.CreationOptions(challenge, passkey.User{Handle: handle, Name: "n", Shown: "N"}, nil)
 	if err != nil {
@@ -45,19 +45,19 @@ func TestAuthenticatorIsHonestUntilTold(t *testing.T) {
 	if err := use(); err != nil {
 		t.Fatalf("assert: %v", err)
 	}
-	for name, spoil := range map[string]func(*testkit.Authenticator){
-		"origin":       func(a *testkit.Authenticator) { a.Origin = "https://login.bank.example.evil.example" },
-		"type":         func(a *testkit.Authenticator) { a.Type = "webauthn.create" },
-		"cross-origin": func(a *testkit.Authenticator) { a.CrossOrigin = true },
-		"top origin":   func(a *testkit.Authenticator) { a.TopOrigin = "https://evil.example" },
-		"party":        func(a *testkit.Authenticator) { a.PartyID = "evil.example" },
-		"not verified": func(a *testkit.Authenticator) { a.Flags = testkit.UserPresent },
-		"copyable":     func(a *testkit.Authenticator) { a.Flags |= testkit.BackupEligible },
-		"no handle":    func(a *testkit.Authenticator) { a.NoHandle = true },
-		"signature": func(a *testkit.Authenticator) {
+	for name, spoil := range map[string]func(*authenticator.Authenticator){
+		"origin":       func(a *authenticator.Authenticator) { a.Origin = "https://login.bank.example.evil.example" },
+		"type":         func(a *authenticator.Authenticator) { a.Type = "webauthn.create" },
+		"cross-origin": func(a *authenticator.Authenticator) { a.CrossOrigin = true },
+		"top origin":   func(a *authenticator.Authenticator) { a.TopOrigin = "https://evil.example" },
+		"party":        func(a *authenticator.Authenticator) { a.PartyID = "evil.example" },
+		"not verified": func(a *authenticator.Authenticator) { a.Flags = authenticator.UserPresent },
+		"copyable":     func(a *authenticator.Authenticator) { a.Flags |= authenticator.BackupEligible },
+		"no handle":    func(a *authenticator.Authenticator) { a.NoHandle = true },
+		"signature": func(a *authenticator.Authenticator) {
 			a.Signature = func(b []byte) []byte { b[len(b)-1] ^= 1; return b }
 		},
-		"data": func(a *testkit.Authenticator) { a.AuthData = func(b []byte) []byte { b[0] ^= 1; return b } },
+		"data": func(a *authenticator.Authenticator) { a.AuthData = func(b []byte) []byte { b[0] ^= 1; return b } },
 	} {
 		honest := *a
 		spoil(a)

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"html"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/inkan-auth/inkan/internal/domain/staff"
+	"github.com/inkan-auth/inkan/internal/testkit"
+)
+
+var update = flag.Bool("update", false, "write docs/lifecycle/console.txt")
+
+// Every role at every door of the console, over HTTP: what is drawn here is what the server does, and a cell too many is a hole. A door that lets a role pass may still refuse what it is asked for.
+func TestWhichRoleMayOpenWhichDoor(t *testing.T) {
+	t.Parallel()
+	w := attack(t)
+	desks := map[staff.Role]*testkit.Desk{}
+	for _, role := range staff.Roles {
+		desks[role] = w.SignedIn(role)
+	}
+	var drawn strings.Builder
+	fmt.Fprintf(&drawn, "%-44s", "")
+	for _, role := range staff.Roles {
+		fmt.Fprintf(&drawn, "  %-13s", role)
+	}
+	drawn.WriteString("\n")
+	passed := 0
+	for _, r := range deskRoutes {
+		if r.kind != desk {
+			continue
+		}
+		line := fmt.Sprintf("%-44s", r.method+" "+r.pattern)
+		for _, role := range staff.Roles {
+			d := desks[role]
+			a := get(staffHost, r.address())
+			if r.method == http.MethodPost {
+				if r.pattern == "/logout" { // it ends the session, so it is asked of another one
+					d = w.SignedIn(role)
+				}
+				a = deskForm(r.address(), "form", d.CSRF)
+			}
+			a.cookies = map[string]string{"__Host-staff": d.Cookie}
+			cell := "may"
+			switch res := w.send(a); {
+			case res.StatusCode == http.StatusForbidden:
+				cell = "."
+			case res.StatusCode >= http.StatusInternalServerError, strings.HasPrefix(res.Header.Get("Location"), "/login") && r.pattern != "/logout":
+				t.Errorf("%s as %s: %d %s", a, role, res.StatusCode, res.Header.Get("Location"))
+			default:
+				passed++
+			}
+			line += fmt.Sprintf("  %-13s", cell)
+		}
+		drawn.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	const path = "../../docs/lifecycle/console.txt"
+	if *update {
+		fine(t, os.WriteFile(path, []byte(drawn.String()), 0o644))
+	}
+	if want, err := os.ReadFile(path); err != nil || string(want) != drawn.String() {
+		t.Errorf("%s is stale (%v): go test ./cmd/inkan -run WhichRole -update, and read the difference:\n%s", path, err, drawn.String())
+	}
+	if passed == 0 {
+		t.Error("nobody may do anything")
+	}
+}
+
+// The links by which the demo's start page signs made-up staff in are the demo's alone.
+func TestNoServerSignsStaffInByALink(t *testing.T) {
+	t.Parallel()
+	w := attack(t)
+	w.SignedIn(staff.Clerk)
+	for _, who := range []string{"clerk", "administrator", ""} {
+		if r := w.send(get(staffHost, "/demo/"+who)); r.StatusCode != http.StatusNotFound || len(r.Cookies()) > 0 {
+			t.Errorf("/demo/%s answers %d with %d cookies", who, r.StatusCode, len(r.Cookies()))
+		}
+	}
+}
+
+// deskGet opens a page of the console as a member.
+func (w *attacked) deskGet(d *testkit.Desk, path string) answer {
+	a := get(staffHost, path)
+	a.cookies = map[string]string{"__Host-staff": d.Cookie}
+	return w.send(a)
+}
+
+// deskPost sends a form of the console as a member.
+func (w *attacked) deskPost(d *testkit.Desk, path string, pairs ...string) answer {
+	a := deskForm(path, append([]string{"form", d.CSRF}, pairs...)...)
+	a.cookies = map[string]string{"__Host-staff": d.Cookie}
+	return w.send(a)
+}
+
+var deskLink = regexp.MustCompile(`(?:href|src)="(/[^"#]*)"`)
+
+// crawl follows every link that a member sees, from the first page and from those that are named, and gives what she read by address. Pages that are refused or broken are faults.
+func (w *attacked) crawl(d *testkit.Desk, from ...string) map[string]string {
+	w.t.Helper()
+	read := map[string]string{}
+	for todo := append([]string{"/"}, from...); len(todo) > 0 && len(read) < 400; todo = todo[1:] {
+		path := html.UnescapeString(todo[0])
+		if _, was := read[path]; was || strings.HasPrefix(path, "/static/") || path == "/logout" {
+			continue
+		}
+		r := w.deskGet(d, path)
+		if r.StatusCode != http.StatusOK {
+			w.t.Errorf("%s is led to %s, which answers %d", d.Role, path, r.StatusCode)
+		}
+		read[path] = r.text
+		for _, m := range deskLink.FindAllStringSubmatch(r.text, -1) {
+			todo = append(todo, m[1])
+		}
+	}
+	return read
+}
+
+// looked are the pages of customers that a member has looked up by the bank's reference; what she reads on the way is kept as well.
+func (w *attacked) looked(d *testkit.Desk, refs ...string) (pages []string) {
+	w.t.Helper()
+	if !staff.May(d.Role, staff.CustomerLook) {
+		return nil
+	}
+	for _, ref := range refs {
+		r := w.deskPost(d, "/customers/find", "by", "ref", "ref", ref)
+		if r.StatusCode != http.StatusSeeOther {
+			w.t.Errorf("%s looks %s up: %d", d.Role, ref, r.StatusCode)
+			continue
+		}
+		pages = append(pages, r.Header.Get("Location"))
+	}
+	return pages
+}

@@ -1,0 +1,58 @@
+package policy
+
+import (
+	"reflect"
+	"testing"
+	"time"
+)
+
+// Every field of the policy has a number, under one name, that writes what it reads; and no number's own range goes beyond what Check takes when nothing else is in the way.
+func TestEveryFieldIsANumber(t *testing.T) {
+	p := Default()
+	seen, fields := map[string]bool{}, map[any]string{}
+	for _, c := range Chapters {
+		for _, n := range c.Numbers {
+			at := n.At(&p)
+			if seen[n.Name] || fields[at] != "" {
+				t.Errorf("%s comes twice, or stands where %q stands", n.Name, fields[at])
+			}
+			seen[n.Name], fields[at] = true, n.Name
+			got, err := n.Set(p, n.Text(p))
+			if err != nil || n.Text(got) != n.Text(p) || got != p {
+				t.Errorf("%s reads its own %q as %q, %v", n.Name, n.Text(p), n.Text(got), err)
+			}
+			if _, err := n.Set(p, "x"); err == nil {
+				t.Errorf("%s takes x", n.Name)
+			}
+		}
+	}
+	v := reflect.ValueOf(&p).Elem()
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Name; fields[v.Field(i).Addr().Interface()] == "" && name != "PushLoopback" { // which is for the demo and for tests
+			t.Errorf("%s has no number: nobody can read or change it at the console", name)
+		}
+	}
+}
+
+func TestNumbersAreReadAsTheyAreTyped(t *testing.T) {
+	cooling, _ := NumberByName("cooling_off")
+	for typed, want := range map[string]time.Duration{"24h": 24 * time.Hour, "２４時間": 24 * time.Hour, "1日": 24 * time.Hour, " 1 h 30 m ": 90 * time.Minute, "2d": 48 * time.Hour, "24h0m0s": 24 * time.Hour} {
+		if p, err := cooling.Set(Default(), typed); err != nil || p.CoolingOff != want {
+			t.Errorf("%q is read as %s, %v", typed, p.CoolingOff, err)
+		}
+	}
+	for _, typed := range []string{"", "24", "-24h", "1.5h", "24h!", "59m", "169h", "99999999999999999999h", "24 hours", "1h\x00"} {
+		if p, err := cooling.Set(Default(), typed); err == nil {
+			t.Errorf("%q is read as %s", typed, p.CoolingOff)
+		}
+	}
+	first, _ := NumberByName("block_first")
+	if _, err := first.Set(Policy{}, "1h"); err == nil {
+		t.Error("a policy that does not hold is taken")
+	}
+	short := Default()
+	short.BlockLongest = time.Hour
+	if _, err := first.Set(short, "2h"); err == nil {
+		t.Error("the first block may be longer than the longest")
+	}
+}
