@@ -16,6 +16,7 @@ const (
 	KindPending        = "transaction-pending"      // Another transaction of this customer waits for her; value "id".
 	KindOff            = "transaction-auth-off"     // The customer does not use transaction authentication.
 	KindStopped        = "transfers-stopped"        // The customer has said that she did not ask for a transaction.
+	KindFrozen         = "transfers-frozen"         // The bank has frozen transfers for everybody.
 	KindServiceStopped = "service-stopped"          // The customer's whole service is stopped.
 	KindTokenNone      = "token-none"               // No phone of hers can confirm.
 	KindTokenExpired   = "token-expired"            // Her token must be renewed first.

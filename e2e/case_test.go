@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,7 +41,7 @@ func (b *tab) print(name string) (pages int) {
 	return bytes.Count(paper, []byte("/Type /Page\n"))
 }
 
-// M-13 with three people: she prints the request, a clerk takes it in, another person grants it, the letter is printed, and with the number that was mailed she registers another phone.
+// T8 and M-13 with three people: her phone is lost at night and she stops everything; in the morning she prints the request, a clerk takes it in, another person grants it, the letter is printed, and with the number that was mailed she registers another phone.
 func TestARequestFromPaperToPhone(t *testing.T) {
 	t.Parallel()
 	shizuka := person{"shizuka14", "umi-to-yama-14", "kaze-to-kumo-14", "shizuka@"}
@@ -58,13 +59,20 @@ func TestARequestFromPaperToPhone(t *testing.T) {
 				t.Fatal("the first phone is not in use")
 			}
 
-			her := pc.open(t, ctx, "her", true) // at her computer, without her phone
+			her := pc.open(t, ctx, "her", true) // at her computer at night, without her phone: first everything stops
+			her.goTo(d.url("login", "/emergency-stop"))
+			her.fill("#login_id", shizuka.id)
+			her.click("input[name=by][value=confirm]")
+			her.fill("#secret", shizuka.confirm)
+			her.click("form[action='/emergency-stop'] button.stop")
+			her.see(".confirmed")
 			her.goTo(d.url("login", "/release-request"))
 			her.fill("#branch", "101")
 			her.fill("#account_number", "1000014")
 			her.fill("#holder", "高橋 静香")
 			her.fill("#kana", "タカハシ シズカ")
 			her.click("input[value=token_revoke]")
+			her.click("input[value=service_stop]")
 			her.click("input[value=lost]")
 			her.click("form[action='/release-request'] button.main")
 			her.at("/release-request/sheet")
@@ -81,10 +89,16 @@ func TestARequestFromPaperToPhone(t *testing.T) {
 			clerk.click("nav.menu a[href='/cases']")
 			clerk.at("/cases")
 			clerk.look("cases")
-			clerk.fill("#number", strings.ToLower(strings.ReplaceAll(paper, "-", " ")))
-			clerk.click("form[action='/cases/find'] button")
-			clerk.see("form[action$='/receive'] button")
+			clerk.click("a[href='/cases/new']")
+			clerk.see("#account_number")
 			i := clerk.inspector(lang)
+			i.brief = true
+			i.check("case-new")
+			clerk.goTo(d.url("staff", "/cases"))
+			clerk.fill("#number", strings.ToLower(strings.ReplaceAll(paper, "-", " ")))
+			clerk.click("form[action='/cases'] button")
+			clerk.see("form[action$='/receive'] button")
+			id := path.Base(clerk.where())
 			clerk.look("made")
 			clerk.click("form[action$='/receive'] button")
 			clerk.see("form[action$='/tie'] button")
@@ -98,6 +112,9 @@ func TestARequestFromPaperToPhone(t *testing.T) {
 			clerk.click("form[action$='/tie'] button")
 			clerk.see("#reference")
 			clerk.look("tied")
+			if clerk.count(".warnings .bad") != 1 {
+				t.Error("nobody says that her service is stopped")
+			}
 			clerk.click("button[value=submit]") // nothing is looked at yet
 			clerk.see(".field-wrong")
 			clerk.look("incomplete")
@@ -124,15 +141,21 @@ func TestARequestFromPaperToPhone(t *testing.T) {
 			checker.goTo(d.url("staff", "/demo/checker"))
 			checker.at(d.port + "/")
 			checker.goTo(d.url("staff", "/cases"))
-			checker.inspector(lang).check("cases")
-			checker.click(".table td a")
+			j := checker.inspector(lang)
+			j.brief = true
+			j.check("cases")
+			checker.click(".table a[href='/cases/" + id + "']")
 			checker.see("button[value=grant]")
-			checker.inspector(lang).check("case-checker")
+			j.check("case-checker")
 			checker.click("button[value=decline]") // without a reason
 			checker.see(".field-wrong")
 			checker.click("button[value=grant]")
 			checker.see("form[action$='/letter'] button")
 			checker.look("granted")
+			checker.click("button[value=screen]") // she happens to stand there, and then wants it by letter after all
+			checker.see("svg.qr")
+			checker.look("screen")
+			checker.click("a.button[href^='/cases/']")
 			checker.click("button[value=paper]")
 			checker.see(".letter")
 			checker.look("letter")
@@ -140,6 +163,7 @@ func TestARequestFromPaperToPhone(t *testing.T) {
 				t.Errorf("the letter takes %d pages", pages)
 			}
 			key := digits(checker.text("#typed"))
+			j.check("letter")
 			clerk.must(chromedp.Reload())
 			clerk.see("main")
 			clerk.look("closed")

@@ -37,8 +37,8 @@ func TestEveryPageOfTheConsoleIsFitToBeSeen(t *testing.T) {
 					b.goTo(d.url("staff", "/customers"))
 					b.fill("#branch", "101")
 					b.fill("#account_number", "1000002")
-					b.click("form[action='/customers/find'] button.main")
-					b.until("location.pathname.startsWith('/customers/cus_')")
+					b.click("form[action='/customers'] button.main")
+					b.until("location.pathname.startsWith('/customers/cus_') && document.readyState === 'complete' && document.querySelector('h1')")
 				} else {
 					b.goTo(d.url("staff", p.path))
 				}

@@ -92,7 +92,7 @@ func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
 // homes are the calls that have one home each; everywhere else time, randomness and settings are handed in.
 var homes = map[string][]string{
 	"time.Now(":            {"cmd/", "demo/", "internal/server/web/http.go", "internal/connector/", "internal/testkit/", "client/"},
-	"rand.Read(":           {"cmd/", "demo/", "client/", "internal/connector/keys/", "internal/connector/webpush/", "internal/testkit/", "internal/pgcluster/", "internal/server/web/"},
+	"rand.Read(":           {"cmd/", "demo/", "client/", "internal/connector/keys/", "internal/connector/webpush/", "internal/testkit/", "internal/authenticator/", "internal/pgcluster/", "internal/server/web/"},
 	"os.Getenv(":           {"cmd/", "internal/testkit/"},
 	"slog.Default(":        nil,
 	"context.Background()": {"cmd/", "demo/", "internal/store/sqlite.go", "internal/testkit/"},

@@ -79,3 +79,37 @@ func TestFilesThatAreNoEvidence(t *testing.T) {
 		t.Error("wrong arguments are taken")
 	}
 }
+
+// The published samples of exports of the trail: of what does not hold, the part is named.
+func TestExports(t *testing.T) {
+	tell := func(name string, args ...string) (int, string) {
+		var out, errs bytes.Buffer
+		code := run(append(args, filepath.Join("../../testdata/export", name+".jsonl")), nil, &out, &errs)
+		return code, out.String() + errs.String()
+	}
+	code, text := tell("good")
+	if code != 0 || !strings.HasPrefix(text, "HOLDS") {
+		t.Fatalf("good: %d %s", code, text)
+	}
+	for _, w := range []string{"entries        5", "checked by     stf_2", "outcome        refused", "Compare the root"} {
+		if !strings.Contains(text, w) {
+			t.Errorf("it does not say %q:\n%s", w, text)
+		}
+	}
+	_, root, _ := strings.Cut(text, "  root           ")
+	root, _, _ = strings.Cut(root, "\n")
+	if code, text := tell("good", "-root", root); code != 0 || strings.Contains(text, "Compare") {
+		t.Errorf("with its root %q: %d %s", root, code, text)
+	}
+	if code, text := tell("good", "-root", "another"); code != 1 || !strings.Contains(text, "issuer_key") {
+		t.Errorf("with another root: %d %s", code, text)
+	}
+	if code, text := tell("good-empty"); code != 0 || !strings.Contains(text, "entries        0") {
+		t.Errorf("an empty one: %d %s", code, text)
+	}
+	for name, part := range map[string]string{"broken-left-out": "entries: there are 4", "broken-changed": "entries: one of them", "broken-cut": "signature", "broken-filter": "header"} {
+		if code, text := tell(name); code != 1 || !strings.Contains(text, "DOES NOT HOLD – "+part) {
+			t.Errorf("%s: %d %s", name, code, text)
+		}
+	}
+}

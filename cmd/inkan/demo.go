@@ -94,6 +94,8 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 	if err := keys.Create(keyDir, tokenOrigin, time.Now(), files.Templates); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
+	_, err = os.Stat(filepath.Join(d.data, "inkan.db"))
+	fresh := errors.Is(err, os.ErrNotExist)
 	s, err := store.OpenSQLite(ctx, filepath.Join(d.data, "inkan.db"))
 	if err != nil {
 		return err
@@ -162,6 +164,14 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 		return err
 	}
 	start.desk = desk
+	if fresh {
+		if err := seedCases(ctx, desk); err != nil {
+			return err
+		}
+		if err := seedHistory(ctx, s, desk.members(), time.Now()); err != nil {
+			return err
+		}
+	}
 	announce(stdout, d.lang, port, tokenOrigin)
 	listeners := []listening{{public, h.handler, nil}}
 	if lan != nil {

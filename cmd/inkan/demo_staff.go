@@ -124,6 +124,15 @@ func (d *demoDesk) bring(ctx context.Context, c *colleague) error {
 	return err
 }
 
+// members are the identifiers of the seeded staff, by what they are called in their links.
+func (d *demoDesk) members() map[string]string {
+	out := map[string]string{}
+	for _, c := range d.people {
+		out[c.Path] = c.member
+	}
+	return out
+}
+
 // session signs a colleague in by her passkey, as her own browser would.
 func (d *demoDesk) session(ctx context.Context, by audit.Actor, path, old string) (authority.StaffSession, string, error) {
 	i := slices.IndexFunc(d.people, func(c *colleague) bool { return c.Path == path })
@@ -147,7 +156,7 @@ func (d *demoDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	web.SetStaffCookie(w, cookie)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = io.WriteString(w, `<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/"><title>Inkan</title><p><a href="/">staff.localhost</a></p></html>`)
+	_, _ = io.WriteString(w, `<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/"><title>Inkan</title><link rel="icon" href="/static/mark.svg" type="image/svg+xml"><p><a href="/">staff.localhost</a></p></html>`)
 }
 
 // ourCommand is how this program was called, as far as it can be called so again.

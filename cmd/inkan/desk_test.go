@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/release"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/testkit"
 )
@@ -103,13 +106,13 @@ var deskLink = regexp.MustCompile(`(?:href|src)="(/[^"#]*)"`)
 func (w *attacked) crawl(d *testkit.Desk, from ...string) map[string]string {
 	w.t.Helper()
 	read := map[string]string{}
-	for todo := append([]string{"/"}, from...); len(todo) > 0 && len(read) < 400; todo = todo[1:] {
+	for todo := append([]string{"/"}, from...); len(todo) > 0 && len(read) < 200; todo = todo[1:] {
 		path := html.UnescapeString(todo[0])
 		if _, was := read[path]; was || strings.HasPrefix(path, "/static/") || path == "/logout" {
 			continue
 		}
 		r := w.deskGet(d, path)
-		if r.StatusCode != http.StatusOK {
+		if r.StatusCode != http.StatusOK && !(r.StatusCode == http.StatusPreconditionRequired && strings.HasPrefix(path, "/customers/")) { // whom she has not looked up
 			w.t.Errorf("%s is led to %s, which answers %d", d.Role, path, r.StatusCode)
 		}
 		read[path] = r.text
@@ -127,7 +130,7 @@ func (w *attacked) looked(d *testkit.Desk, refs ...string) (pages []string) {
 		return nil
 	}
 	for _, ref := range refs {
-		r := w.deskPost(d, "/customers/find", "by", "ref", "ref", ref)
+		r := w.deskPost(d, "/customers", "by", "ref", "ref", ref)
 		if r.StatusCode != http.StatusSeeOther {
 			w.t.Errorf("%s looks %s up: %d", d.Role, ref, r.StatusCode)
 			continue
@@ -135,4 +138,61 @@ func (w *attacked) looked(d *testkit.Desk, refs ...string) (pages []string) {
 		pages = append(pages, r.Header.Get("Location"))
 	}
 	return pages
+}
+
+// What anybody can type is shown as text: names of customers and of staff, reasons, notes, papers, user agents. A spreadsheet runs nothing of it either.
+func TestWhatIsTypedIsOnlyText(t *testing.T) {
+	t.Parallel()
+	w := attack(t)
+	const script, picture, formula = `<script>alert(1)</script>`, `"><img src=x onerror=alert(2)>`, `=HYPERLINK("http://evil.example","x")`
+	long := strings.Repeat("長い名前", 10)
+	fine(t, w.ImportCustomer(t.Context(), authority.NewCustomer{Ref: "0101-1-7777777", LoginID: "hostile01", LoginPassword: testkit.Login, ConfirmPassword: testkit.Confirm, Name: script, Kana: formula, Mail: "hostile@mail.example.jp",
+		Phone: "090-0000-7777", Branch: "101", AccountType: "普通", AccountNumber: "7777777", KeepPasswords: true}))
+	strange := authority.Visit{Actor: audit.Actor{Kind: audit.Stranger, Device: picture, Source: "192.0.2.0/24"}}
+	_, err := w.MakeRelease(t.Context(), strange, nil, "", authority.ReleaseForm{Once: "1", Items: []string{"other"}, Reason: "other", Branch: "101", AccountType: "普通", AccountNumber: "7777777", Name: picture, Kana: formula + long})
+	fine(t, err)
+	desks := map[staff.Role]*testkit.Desk{}
+	for i, role := range staff.Roles {
+		desks[role] = w.SignedInAs(authority.NewStaff{Name: []string{script, picture, formula, "@SUM(1+1)", "-2+3", long}[i], Person: fmt.Sprint("P", i, picture), Branch: "101", Role: role})
+	}
+	clerk, fraud := desks[staff.Clerk], desks[staff.Fraud]
+	pages := w.looked(clerk, "0101-1-7777777")
+	id, err := w.MakeCase(t.Context(), clerk.StaffSession, authority.NewCase{Once: "2", Branch: "101", AccountType: "普通", AccountNumber: "7777777", Items: []string{"other"}, Reason: "suspicious"})
+	fine(t, err)
+	seen, err := w.CaseOf(t.Context(), clerk.StaffSession, id)
+	fine(t, err)
+	fine(t, w.SubmitCase(t.Context(), clerk.StaffSession, id, seen.Version, release.Desk{Items: []release.Item{release.Other}, Checks: []release.Check{release.CheckDocument}, Document: release.Licence, Reference: picture[:30], Note: script + formula}))
+	_, err = w.StopAtDesk(t.Context(), clerk.StaffSession, strings.TrimPrefix(pages[0], "/customers/"), "other", script+picture)
+	fine(t, err)
+	if _, err := w.AskOrder(t.Context(), clerk.StaffSession, "service.restart", map[string]any{"customer": strings.TrimPrefix(pages[0], "/customers/")}, picture+formula); err != nil {
+		t.Errorf("asking for a restart: %v", err)
+	}
+	incidents, _, err := w.Incidents(t.Context(), fraud.StaffSession, false, "")
+	fine(t, err)
+	for _, i := range incidents {
+		fine(t, w.NoteIncident(t.Context(), fraud.StaffSession, i.ID, script+picture+formula))
+	}
+	shown := 0
+	for role, d := range desks {
+		for path, text := range w.crawl(d, w.looked(d, "0101-1-7777777")...) {
+			for _, raw := range []string{script, "<img src=x", `onerror="`} {
+				if strings.Contains(text, raw) {
+					t.Errorf("%s as %s holds %s", path, role, raw)
+				}
+			}
+			shown += strings.Count(text, html.EscapeString(script)) + strings.Count(text, "&lt;img src=x")
+		}
+	}
+	if shown < 20 {
+		t.Errorf("what was typed is shown %d times: the test looks elsewhere", shown)
+	}
+	sheet, err := w.ExportNow(t.Context(), desks[staff.Auditor].StaffSession, audit.Filter{Action: audit.StaffLogin}, "csv")
+	fine(t, err)
+	for _, line := range strings.Split(string(sheet.Body), "\n") {
+		for _, cell := range strings.Split(line, ",") {
+			if cell = strings.Trim(cell, `"`); cell != "" && strings.ContainsAny(cell[:1], "=+-@\t\r") {
+				t.Errorf("a spreadsheet would run %q", cell)
+			}
+		}
+	}
 }

@@ -99,21 +99,28 @@ var deskRoutes = []route{
 	{staffHost, "GET", "/login", open, ""}, {staffHost, "POST", "/login", doc, ""}, {staffHost, "POST", "/login/options", doc, ""},
 	{staffHost, "GET", "/register", open, ""}, {staffHost, "POST", "/register", doc, ""}, {staffHost, "POST", "/register/options", doc, ""},
 	{staffHost, "POST", "/session", desk, ""}, {staffHost, "POST", "/logout", desk, ""},
-	{staffHost, "GET", "/cases", desk, ""}, {staffHost, "POST", "/cases/find", desk, ""}, {staffHost, "GET", "/cases/new", desk, ""}, {staffHost, "POST", "/cases/new", desk, ""},
+	{staffHost, "GET", "/cases", desk, ""}, {staffHost, "POST", "/cases", desk, ""}, {staffHost, "GET", "/cases/new", desk, ""}, {staffHost, "POST", "/cases/new", desk, ""},
 	{staffHost, "GET", "/cases/{id}", desk, noCase}, {staffHost, "POST", "/cases/{id}/receive", desk, noCase + "/receive"}, {staffHost, "POST", "/cases/{id}/tie", desk, noCase + "/tie"},
 	{staffHost, "POST", "/cases/{id}/desk", desk, noCase + "/desk"}, {staffHost, "POST", "/cases/{id}/recall", desk, noCase + "/recall"}, {staffHost, "POST", "/cases/{id}/decide", desk, noCase + "/decide"},
 	{staffHost, "POST", "/cases/{id}/letter", desk, noCase + "/letter"}, {staffHost, "POST", "/cases/{id}/scan", desk, noCase + "/scan"}, {staffHost, "GET", "/cases/{id}/scan/{scan}", desk, noCase + "/scan/" + "scn_00000000000000000000000000"},
-	{staffHost, "GET", "/customers", desk, ""}, {staffHost, "POST", "/customers/find", desk, ""}, {staffHost, "GET", "/customers/{id}", desk, "/customers/cus_01h455vb4pex5vsknk084sn02q"},
+	{staffHost, "GET", "/customers", desk, ""}, {staffHost, "POST", "/customers", desk, ""}, {staffHost, "GET", "/customers/{id}", desk, "/customers/cus_01h455vb4pex5vsknk084sn02q"},
 	{staffHost, "POST", "/customers/{id}/reveal", desk, "/customers/cus_01h455vb4pex5vsknk084sn02q/reveal"}, {staffHost, "GET", "/customers/{id}/stop", desk, "/customers/cus_01h455vb4pex5vsknk084sn02q/stop"},
 	{staffHost, "POST", "/customers/{id}/stop", desk, "/customers/cus_01h455vb4pex5vsknk084sn02q/stop"}, {staffHost, "POST", "/customers/{id}/restart", desk, "/customers/cus_01h455vb4pex5vsknk084sn02q/restart"},
-	{staffHost, "GET", "/orders", desk, ""}, {staffHost, "POST", "/orders/switch", desk, ""}, {staffHost, "GET", "/orders/{id}", desk, "/orders/ord_01h455vb4pex5vsknk084sn02q"},
+	{staffHost, "GET", "/orders", desk, ""}, {staffHost, "POST", "/orders", desk, ""}, {staffHost, "GET", "/orders/{id}", desk, "/orders/ord_01h455vb4pex5vsknk084sn02q"},
 	{staffHost, "POST", "/orders/{id}", desk, "/orders/ord_01h455vb4pex5vsknk084sn02q"}, {staffHost, "POST", "/orders/{id}/withdraw", desk, "/orders/ord_01h455vb4pex5vsknk084sn02q/withdraw"},
 	{staffHost, "GET", "/staff", desk, ""}, {staffHost, "GET", "/staff/new", desk, ""}, {staffHost, "POST", "/staff/new", desk, ""}, {staffHost, "GET", "/staff/{id}", desk, "/staff/stf_01h455vb4pex5vsknk084sn02q"},
 	{staffHost, "POST", "/staff/{id}/confirm", desk, "/staff/stf_01h455vb4pex5vsknk084sn02q/confirm"}, {staffHost, "POST", "/staff/{id}/suspend", desk, "/staff/stf_01h455vb4pex5vsknk084sn02q/suspend"}, {staffHost, "POST", "/staff/{id}/order", desk, "/staff/stf_01h455vb4pex5vsknk084sn02q/order"},
-	{staffHost, "GET", "/policy", desk, ""}, {staffHost, "GET", "/policy/history", desk, ""}, {staffHost, "GET", "/policy/{name}", desk, "/policy/cooling_off"}, {staffHost, "POST", "/policy/{name}", desk, "/policy/cooling_off"},
+	{staffHost, "GET", "/policy", desk, ""}, {staffHost, "GET", "/policy/{name}", desk, "/policy/cooling_off"}, {staffHost, "POST", "/policy/{name}", desk, "/policy/cooling_off"},
+	{staffHost, "GET", "/fraud", desk, ""}, {staffHost, "GET", "/fraud/{id}", desk, noIncident}, {staffHost, "POST", "/fraud/{id}/take", desk, noIncident + "/take"}, {staffHost, "POST", "/fraud/{id}/note", desk, noIncident + "/note"},
+	{staffHost, "POST", "/fraud/{id}/close", desk, noIncident + "/close"}, {staffHost, "POST", "/fraud/{id}/reopen", desk, noIncident + "/reopen"}, {staffHost, "POST", "/fraud/{id}/stop", desk, noIncident + "/stop"},
+	{staffHost, "GET", "/trail", desk, ""}, {staffHost, "POST", "/trail/export", desk, ""}, {staffHost, "POST", "/trail/ask", desk, ""}, {staffHost, "POST", "/trail/export/{id}", desk, "/trail/export/exp_00000000000000000000000000"},
+	{staffHost, "GET", "/reports/releases", desk, ""}, {staffHost, "GET", "/figures", desk, ""}, {staffHost, "GET", "/figures/{picture}", desk, "/figures/logins.svg"},
 }
 
 func init() { routes = append(routes, deskRoutes...) }
+
+// noIncident is the page of an incident that is nobody's.
+const noIncident = "/fraud/inc_00000000000000000000000000"
 
 // noCase is the page of a release request that is nobody's.
 const noCase = "/cases/rel_00000000000000000000000000"

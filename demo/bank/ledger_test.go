@@ -188,7 +188,7 @@ func TestTextsOfStates(t *testing.T) {
 		keys = append(keys, "type_"+kind)
 	}
 	for _, why := range []string{"no_answer", "old", "limit", "short", "refused", "not_permitted", "code_form", "offline_wrong", "offline_blocked", "offline_unfit", "transaction_pending", "transaction_auth_off",
-		"transfers_stopped", "service_stopped", "token_none", "token_expired", "otp_locked", "fields_refused", "known", "full", "moved", "ceiling"} {
+		"transfers_stopped", "transfers_frozen", "service_stopped", "token_none", "token_expired", "otp_locked", "fields_refused", "known", "full", "moved", "ceiling"} {
 		said = append(said, "why_"+why)
 	}
 	for _, wrong := range []string{"from", "branch", "type", "number", "unknown", "same", "amount", "limit", "short", "date", "ceiling"} {

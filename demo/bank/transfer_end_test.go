@@ -117,7 +117,7 @@ func TestOffline(t *testing.T) {
 func TestRefusedQuestions(t *testing.T) {
 	x := newTill(t)
 	for kind, words := range map[string]string{
-		"transaction-auth-off": "取引認証をお使いでない", "transfers-stopped": "0120-111-222", "service-stopped": "サービスを停止しています", "token-none": "トークンアプリがありません",
+		"transaction-auth-off": "取引認証をお使いでない", "transfers-stopped": "0120-111-222", "transfers-frozen": "しばらくしてから", "service-stopped": "サービスを停止しています", "token-none": "トークンアプリがありません",
 		"token-expired": "有効期限が切れています", "otp-locked": "ロックされています", "fields-refused": "表示できない文字", "not-found": "受け付けられませんでした", "something-new": "受け付けられませんでした",
 	} {
 		x.api.set(func() { x.api.refuse["transactions"] = kind })

@@ -70,7 +70,7 @@ func (d *deed) tellBefore(ctx context.Context, next customer.Address, topic stri
 		if row.ID == next.ID {
 			continue
 		}
-		if err := d.mail(ctx, store.Address(row), topic, all, d.now.Add(d.a.Policy.NoticeLife)); err != nil {
+		if err := d.mail(ctx, store.Address(row), topic, all, d.now.Add(d.a.Rules().NoticeLife)); err != nil {
 			return err
 		}
 	}
@@ -98,7 +98,7 @@ func (d *deed) replaceAddress(ctx context.Context, customerID, mail string) (cus
 		return old, problem.New(problem.AddressRefused)
 	}
 	for _, row := range rows {
-		if err := store.Must(d.LeaveAddress(ctx, db.LeaveAddressParams{ID: row.ID, ToldUntil: store.Micros(d.now.Add(d.a.Policy.ObjectionTime))})); err != nil {
+		if err := store.Must(d.LeaveAddress(ctx, db.LeaveAddressParams{ID: row.ID, ToldUntil: store.Micros(d.now.Add(d.a.Rules().ObjectionTime))})); err != nil {
 			return old, err
 		}
 	}
@@ -152,7 +152,7 @@ func (d *deed) addressOnFile(ctx context.Context, customerID string) (customer.A
 	if !there {
 		return at, problem.New(problem.AddressRefused)
 	}
-	for n := len(rows); n > 0 && at.Replaces != "" && at.Since.Add(d.a.Policy.ObjectionTime).After(d.now); n-- {
+	for n := len(rows); n > 0 && at.Replaces != "" && at.Since.Add(d.a.Rules().ObjectionTime).After(d.now); n-- {
 		i := slices.IndexFunc(rows, func(r db.Address) bool { return r.ID == at.Replaces })
 		if i < 0 {
 			break

@@ -86,6 +86,7 @@ type Authority struct {
 	bundles   sync.Map            // every bundle read so far, by its hash
 	watermark atomic.Int64
 	rules     atomic.Pointer[policy.Policy] // in force now; see Rules
+	broken    atomic.Bool                   // what was set at the console does not hold with the configuration
 	breaker   breaker
 	// coreFailed is when the bank's core last gave no answer, in microseconds.
 	coreFailed atomic.Int64
@@ -115,7 +116,7 @@ func New(ctx context.Context, c Config) (*Authority, error) {
 	}
 	c.Keys = timelyKeys{c.Keys, c.Now, c.Log, new(sync.Once)}
 	a := &Authority{Config: c, hash: newHasher(c.Hashers), party: party}
-	a.rules.Store(&c.Policy)
+	a.rules.Store(&a.Policy)
 	if a.app, err = passkey.NewParty(c.Bank.TokenOrigin, c.Bank.NameJA, false); err != nil {
 		return nil, err
 	}

@@ -282,7 +282,11 @@ func (a *Authority) CaseOf(ctx context.Context, s StaffSession, id string) (c Ca
 		return c, err
 	}
 	number := a.releaseNumber(row.ID)
-	c = Case{ID: row.ID, Number: number[:4] + "-" + number[4:8] + "-" + number[8:12] + "-" + number[12:], Customer: row.Customer, Origin: release.Origin(row.Origin), State: release.State(row.State), Branch: row.Branch,
+	shownNumber := "****-****-****-" + number[12:]
+	if staff.May(s.Role, staff.CaseMake) { // who hands it to a customer at the counter; to anybody else it is hers, because whoever has it can withdraw the request
+		shownNumber = number[:4] + "-" + number[4:8] + "-" + number[8:12] + "-" + number[12:]
+	}
+	c = Case{ID: row.ID, Number: shownNumber, Customer: row.Customer, Origin: release.Origin(row.Origin), State: release.State(row.State), Branch: row.Branch,
 		Asked: itemsOf(row.Items), Reason: release.Reason(row.Reason), Device: row.Device, Source: row.Source, Created: store.Time(row.CreatedAt), Changed: store.Time(row.ChangedAt),
 		Received: store.Time(row.ReceivedAt), Submitted: store.Time(row.SubmittedAt), Ended: store.Time(row.EndedAt), Expires: store.Time(row.ExpiresAt), Version: row.Version, Issue: issuesOf(row.Issue),
 		Handed: int(row.Handed), HandedAt: store.Time(row.HandedAt)}
@@ -342,10 +346,10 @@ func (a *Authority) CaseOf(ctx context.Context, s StaffSession, id string) (c Ca
 	if rows, err := q.AddressesOf(ctx, her.ID); err != nil {
 		return c, err
 	} else if at, there := present(rows); there {
-		c.Mail = customer.MaskAddress(at.Mail)
+		c.Mail = lastFour(at.Mail)
 	}
 	if c.State == release.Granted {
-		c.HandUntil = c.Ended.Add(a.Policy.LetterLife)
+		c.HandUntil = c.Ended.Add(a.Rules().LetterLife)
 		left, err := a.leftToHand(ctx, q, row, now)
 		if err != nil {
 			return c, err
@@ -457,7 +461,7 @@ func (a *Authority) caseWarnings(ctx context.Context, q *db.Queries, row db.Rele
 	}
 	warn(n > 0, CaseWarning{Kind: "again", Count: n})
 	if row.Origin == string(release.ByCustomer) { // at the counter there is no network of hers
-		n, err := q.SessionsFrom(ctx, db.SessionsFromParams{Customer: her.ID, Source: row.Source, CreatedAt: row.CreatedAt - time.Hour.Microseconds()})
+		n, err := q.SessionsFrom(ctx, db.SessionsFromParams{Customer: her.ID, Network: row.Source, CreatedAt: row.CreatedAt - time.Hour.Microseconds()})
 		if err != nil {
 			return nil, err
 		}
@@ -502,7 +506,7 @@ func (a *Authority) ReceiveCase(ctx context.Context, s StaffSession, id string) 
 
 func (d *deed) receive(ctx context.Context, row db.ReleaseRequest, s StaffSession) error {
 	if _, ok := release.Life.Next(release.State(row.State), release.Receive); !ok || row.ExpiresAt <= store.Micros(d.now) {
-		return problem.New(problem.OrderOver, "state", row.State)
+		return problem.New(problem.CaseMoved, "state", row.State)
 	}
 	desk, err := d.a.openDesk(row)
 	if err != nil {
@@ -554,6 +558,19 @@ func accountHolder(ctx context.Context, q *db.Queries, branch, accountType, numb
 	return rows[0], nil
 }
 
+// holderAtDesk is the same for a member who types the account. Whoever finds nobody is counted as at a look-up, so that accounts are not tried here instead.
+func (d *deed) holderAtDesk(ctx context.Context, s StaffSession, branch, accountType, number string) (db.Customer, error) {
+	bucket, err := d.countLook(ctx, s)
+	if err != nil {
+		return db.Customer{}, err
+	}
+	her, err := accountHolder(ctx, d.Queries, branch, accountType, number)
+	if err != nil {
+		return her, err
+	}
+	return her, d.GiveBackThrottle(ctx, bucket)
+}
+
 // MakeCase makes a request for somebody at the counter, whose paper the clerk has in her hand, so that it is received at once.
 func (a *Authority) MakeCase(ctx context.Context, s StaffSession, n NewCase) (id string, err error) {
 	once := sha256.Sum256([]byte("inkan/case-form/v1|" + s.Staff + "|" + n.Once))
@@ -565,7 +582,10 @@ func (a *Authority) MakeCase(ctx context.Context, s StaffSession, n NewCase) (id
 		if !release.KnownReason(release.Reason(n.Reason)) {
 			return problem.New(problem.CaseIncomplete, "field", "reason")
 		}
-		her, err := accountHolder(ctx, d.Queries, n.Branch, n.AccountType, n.AccountNumber)
+		her, err := d.holderAtDesk(ctx, s, n.Branch, n.AccountType, n.AccountNumber)
+		if problem.KindOf(err) == problem.AccountNone {
+			return d.refuse(err)
+		}
 		if err != nil {
 			return err
 		}
@@ -573,7 +593,7 @@ func (a *Authority) MakeCase(ctx context.Context, s StaffSession, n NewCase) (id
 		d.on(her.ID, id)
 		d.detail = map[string]string{"items": joined(items), "reason": n.Reason}
 		made, err := store.Once(d.InsertRelease(ctx, db.InsertReleaseParams{ID: id, Mac: a.releaseMAC(a.releaseNumber(id)), Once: once[:], Customer: her.ID, Sealed: []byte{}, Items: joined(items), Reason: n.Reason,
-			Device: s.Device, Source: s.Source, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(d.now.Add(a.Policy.ReleaseLife))}))
+			Device: s.Device, Source: s.Source, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(d.now.Add(a.Rules().ReleaseLife))}))
 		if err != nil {
 			return err
 		}
@@ -609,9 +629,9 @@ func (d *deed) editable(ctx context.Context, id string, version int64) (db.Relea
 	case err != nil:
 		return row, err
 	case row.State != string(release.Received):
-		return row, problem.New(problem.OrderOver, "state", row.State)
+		return row, problem.New(problem.CaseMoved, "state", row.State)
 	case row.Version != version:
-		return row, problem.New(problem.OrderStale)
+		return row, problem.New(problem.CaseStale)
 	}
 	return row, nil
 }
@@ -626,7 +646,10 @@ func (a *Authority) TieCase(ctx context.Context, s StaffSession, id string, vers
 		if len(row.Sealed) == 0 { // the server knows whose it is
 			return problem.New(problem.Conflict)
 		}
-		her, err := accountHolder(ctx, d.Queries, branch, accountType, number)
+		her, err := d.holderAtDesk(ctx, s, branch, accountType, number)
+		if problem.KindOf(err) == problem.AccountNone {
+			return d.refuse(err)
+		}
 		if err != nil {
 			return err
 		}
@@ -712,7 +735,7 @@ func (a *Authority) sentHash(ctx context.Context, q *db.Queries, row db.ReleaseR
 // sendBack gives a request back to the clerks, with a reason where it is a checker who returns it.
 func (d *deed) sendBack(ctx context.Context, row db.ReleaseRequest, on release.Event, said string) error {
 	if _, ok := release.Life.Next(release.State(row.State), on); !ok {
-		return problem.New(problem.OrderOver, "state", row.State)
+		return problem.New(problem.CaseMoved, "state", row.State)
 	}
 	sealed := []byte{}
 	if said != "" {
@@ -749,10 +772,10 @@ func (d *deed) seen(row db.ReleaseRequest, s StaffSession, shown string) error {
 	given, err := hex.DecodeString(mac)
 	at, err2 := time.Parse(time.RFC3339Nano, when)
 	if !ok || !ok2 || err != nil || err2 != nil || subtle.ConstantTimeCompare(given, d.a.Keys.MAC("case.shown", []byte(row.ID+"|"+body+"|"+string(s.hash)))) != 1 {
-		return problem.New(problem.OrderStale)
+		return problem.New(problem.CaseStale)
 	}
 	if age := d.now.Sub(at); age > release.ShownFor || age < -clockTolerance || len(row.RequestHash) == 0 || hash != hex.EncodeToString(row.RequestHash) {
-		return problem.New(problem.OrderStale)
+		return problem.New(problem.CaseStale)
 	}
 	return nil
 }
@@ -774,10 +797,10 @@ func (d *deed) toDecide(ctx context.Context, s StaffSession, id, shown string, o
 		return row, err
 	}
 	if row.State != string(release.Submitted) {
-		return row, problem.New(problem.OrderOver, "state", row.State)
+		return row, problem.New(problem.CaseMoved, "state", row.State)
 	}
 	if _, ok := release.Life.Next(release.State(row.State), on); !ok {
-		return row, problem.New(problem.OrderOver, "state", row.State)
+		return row, problem.New(problem.CaseMoved, "state", row.State)
 	}
 	return row, d.seen(row, s, shown)
 }

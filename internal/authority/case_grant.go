@@ -49,7 +49,7 @@ func (a *Authority) GrantCase(ctx context.Context, s StaffSession, id, shown str
 			return err
 		}
 		if !bytes.Equal(hash, row.RequestHash) { // its body is not the one that was sent, however that came
-			return problem.New(problem.OrderStale)
+			return problem.New(problem.CaseStale)
 		}
 		d.detail = map[string]string{"items": joined(desk.Items), "issue": joined(desk.Issue), "maker": row.Maker}
 		order, err := d.release(ctx, row.Customer, row.ID, desk, dead)
@@ -111,7 +111,7 @@ func (d *deed) release(ctx context.Context, customerID, request string, desk rel
 			}
 		}
 	}
-	return order, d.tellObject(ctx, customerID, "release_granted", request, map[string]string{"items": joined(desk.Items), "until": d.now.Add(d.a.Policy.CoolingOff).Format(time.RFC3339)})
+	return order, d.tellObject(ctx, customerID, "release_granted", request, map[string]string{"items": joined(desk.Items), "until": d.now.Add(d.a.Rules().CoolingOff).Format(time.RFC3339)})
 }
 
 // unblock gives a factor all of its tries back, in every lane.
@@ -215,7 +215,7 @@ func (d *deed) orderLetter(ctx context.Context, customerID string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	id, life := d.a.newID(ident.Enrolment, d.now), d.a.Policy.LetterLife
+	id, life := d.a.newID(ident.Enrolment, d.now), d.a.Rules().LetterLife
 	_, number, err := d.placeOrder(ctx, order{id: id, customer: customerID, purpose: enrolment.Release, address: to.ID, unseen: true, device: "-", source: d.by.Source, life: life})
 	if err != nil {
 		return "", err
@@ -225,8 +225,7 @@ func (d *deed) orderLetter(ctx context.Context, customerID string) (string, erro
 
 // Letter is what is handed to a customer after a release: on paper, or on the branch's screen. It exists while it is shown and nowhere else.
 type Letter struct {
-	Case, Number   string
-	Name           string
+	Case, Name     string
 	Account        string  // as far as it may be shown
 	Key            KeyView // empty where there is none
 	Login, Confirm string  // initial passwords; empty where there are none
@@ -239,22 +238,25 @@ type Letter struct {
 // passwordGroups is how many groups of four letters an initial password has.
 const passwordGroups = 3
 
-// initialPassword makes a password for a letter: 60 bits, in letters that are not taken for one another.
+// passwordLetters are typed without a shift, and none is taken for another when it is read from paper.
+const passwordLetters = "23456789abcdefghjkmnpqrstuvwxyz"
+
+// initialPassword makes a password for a letter, of 59 bits.
 func (a *Authority) initialPassword() string {
 	groups := make([]string, passwordGroups)
 	for i := range groups {
-		b := a.random(4)
+		b := make([]byte, 4)
 		for j := range b {
-			b[j] = objectionLetters[b[j]&31]
+			b[j] = passwordLetters[a.randomBelow(int64(len(passwordLetters)))]
 		}
-		groups[i] = strings.ToLower(string(b))
+		groups[i] = string(b)
 	}
 	return strings.Join(groups, "-")
 }
 
 // leftToHand is what was granted to be handed over and is still to be: no key once a phone has registered with it, no password once she has chosen her own, and nothing after its time.
 func (a *Authority) leftToHand(ctx context.Context, q *db.Queries, row db.ReleaseRequest, now time.Time) (left []release.Issue, err error) {
-	if row.State != string(release.Granted) || !store.Time(row.EndedAt).Add(a.Policy.LetterLife).After(now) {
+	if row.State != string(release.Granted) || !store.Time(row.EndedAt).Add(a.Rules().LetterLife).After(now) {
 		return nil, nil
 	}
 	her, err := q.CustomerByID(ctx, row.Customer)
@@ -319,9 +321,8 @@ func (a *Authority) HandOver(ctx context.Context, s StaffSession, id string, scr
 		if err != nil {
 			return err
 		}
-		number := a.releaseNumber(row.ID)
-		l = Letter{Case: row.ID, Number: number[:4] + "-" + number[4:8] + "-" + number[8:12] + "-" + number[12:], Name: her.Name, Account: store.Customer(her).MaskedAccount(), Made: d.now, Screen: screen, Branch: her.Branch,
-			Until: store.Time(row.EndedAt).Add(a.Policy.LetterLife), Again: row.Handed > 0}
+		l = Letter{Case: row.ID, Name: her.Name, Account: store.Customer(her).MaskedAccount(), Made: d.now, Screen: screen, Branch: her.Branch,
+			Until: store.Time(row.EndedAt).Add(a.Rules().LetterLife), Again: row.Handed > 0}
 		d.detail = map[string]string{"what": joined(left), "way": "letter"}
 		if screen {
 			d.detail["way"] = "screen"
@@ -363,7 +364,7 @@ func (d *deed) letterKey(ctx context.Context, order string, screen bool) (KeyVie
 		return KeyView{}, err
 	}
 	expires := store.Time(row.ExpiresAt)
-	if soon := d.now.Add(d.a.Policy.RegistrationKeyLife); screen && soon.Before(expires) {
+	if soon := d.now.Add(d.a.Rules().RegistrationKeyLife); screen && soon.Before(expires) {
 		expires = soon
 	}
 	return d.a.keyView(row.ID, key, expires), store.Must(d.SetRegistrationKey(ctx, db.SetRegistrationKeyParams{ID: row.ID, KeySealed: sealed, KeyTypedMac: d.a.codeMAC(key.Typed), KeySecretMac: d.a.codeMAC(key.Secret),

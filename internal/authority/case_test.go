@@ -186,20 +186,20 @@ func TestOneRequestIsNeverGrantedByOnePerson(t *testing.T) {
 			t.Errorf("her other login is shown %+v", c)
 		}
 		refused("her other login returns", w.ReturnCase(ctx, alias.StaffSession, id, good.Shown, "x"), problem.OrderOwn)
-		refused("another's page", w.GrantCase(ctx, super.StaffSession, id, good.Shown), problem.OrderStale)
-		refused("no page", w.GrantCase(ctx, b.checker.StaffSession, id, ""), problem.OrderStale)
+		refused("another's page", w.GrantCase(ctx, super.StaffSession, id, good.Shown), problem.CaseStale)
+		refused("no page", w.GrantCase(ctx, b.checker.StaffSession, id, ""), problem.CaseStale)
 		mac := good.Shown[strings.LastIndex(good.Shown, "."):]
-		refused("another moment", w.GrantCase(ctx, b.checker.StaffSession, id, strings.Split(good.Shown, ".")[0]+"."+w.Clock.Now().Add(time.Second).Format(time.RFC3339Nano)+mac), problem.OrderStale)
+		refused("another moment", w.GrantCase(ctx, b.checker.StaffSession, id, strings.Split(good.Shown, ".")[0]+"."+w.Clock.Now().Add(time.Second).Format(time.RFC3339Nano)+mac), problem.CaseStale)
 		other := b.counter(1, release.LostPhone, "downloads")
 		b.submit(other, looked(release.Downloads))
-		refused("the page of another request", w.GrantCase(ctx, b.checker.StaffSession, id, b.seen(b.checker, other).Shown), problem.OrderStale)
+		refused("the page of another request", w.GrantCase(ctx, b.checker.StaffSession, id, b.seen(b.checker, other).Shown), problem.CaseStale)
 
 		// The body is changed behind the page: by the clerk's own hand, and in the store itself.
 		fine(t, w.RecallCase(ctx, b.clerk.StaffSession, id))
-		refused("one that was taken back", w.GrantCase(ctx, b.checker.StaffSession, id, good.Shown), problem.OrderOver)
+		refused("one that was taken back", w.GrantCase(ctx, b.checker.StaffSession, id, good.Shown), problem.CaseMoved)
 		more := looked(release.TokenRevoke, release.Authenticators)
 		b.submit(id, more)
-		refused("what the page did not show", w.GrantCase(ctx, b.checker.StaffSession, id, good.Shown), problem.OrderStale)
+		refused("what the page did not show", w.GrantCase(ctx, b.checker.StaffSession, id, good.Shown), problem.CaseStale)
 		good = b.seen(b.checker, id)
 		fine(t, w.ByHand(ctx, func(ctx context.Context, tx *store.Tx) error {
 			row, err := tx.ReleaseByID(ctx, other)
@@ -258,19 +258,28 @@ func TestOneRequestIsNeverGrantedByOnePerson(t *testing.T) {
 		fine(t, w.ResumeStaff(ctx, "first", b.checker.Member.ID))
 		fine(t, b.checker.SignIn())
 		refused("from the session before", w.GrantCase(ctx, session, id, good.Shown), problem.SessionOver)
-		refused("the page of the session before", w.GrantCase(ctx, b.checker.StaffSession, id, good.Shown), problem.OrderStale)
+		refused("the page of the session before", w.GrantCase(ctx, b.checker.StaffSession, id, good.Shown), problem.CaseStale)
 		good = b.seen(b.checker, id)
 		for range 4 { // at work all the time
 			w.Clock.Move(8 * time.Minute)
 			_, err := w.StaffSessionOf(ctx, b.checker.Cookie)
 			fine(t, err)
 		}
-		refused("after half an hour", w.GrantCase(ctx, b.checker.StaffSession, id, good.Shown), problem.OrderStale)
+		refused("after half an hour", w.GrantCase(ctx, b.checker.StaffSession, id, good.Shown), problem.CaseStale)
 		fine(t, b.grant(id))
-		want(t, "granting it again", w.GrantCase(ctx, b.checker.StaffSession, id, good.Shown), problem.OrderOver)
+		want(t, "granting it again", w.GrantCase(ctx, b.checker.StaffSession, id, good.Shown), problem.CaseMoved)
+		fine(t, b.clerk.SignIn())
+		taken, err := w.MakeRelease(ctx, p.browser.Visit, nil, "", paper("taken back"))
+		fine(t, err)
+		fine(t, w.ReceiveCase(ctx, b.clerk.StaffSession, taken.ID))
+		fine(t, w.TieCase(ctx, b.clerk.StaffSession, taken.ID, b.seen(b.clerk, taken.ID).Version, "101", "普通", "1234567"))
+		b.submit(taken.ID, looked(release.Downloads))
+		shown := b.seen(b.checker, taken.ID).Shown
+		fine(t, w.WithdrawRelease(ctx, testkit.Stranger(), taken.Number))
+		want(t, "one that she has withdrawn", w.GrantCase(ctx, b.checker.StaffSession, taken.ID, shown), problem.CaseMoved)
 		auditor := w.SignedIn(staff.Auditor)
 		want(t, "an auditor receives", w.ReceiveCase(ctx, auditor.StaffSession, id), problem.Forbidden)
-		_, err := w.HandOver(ctx, auditor.StaffSession, id, false)
+		_, err = w.HandOver(ctx, auditor.StaffSession, id, false)
 		want(t, "an auditor prints", err, problem.Forbidden)
 	})
 }
@@ -325,7 +334,7 @@ func TestEditAgainstGrant(t *testing.T) {
 				}
 			}
 			for _, err := range errs {
-				if k := problem.KindOf(err); err != nil && k != problem.OrderOver && k != problem.OrderStale && k != problem.Conflict {
+				if k := problem.KindOf(err); err != nil && k != problem.CaseMoved && k != problem.CaseStale && k != problem.Conflict {
 					t.Fatal(err)
 				}
 			}
@@ -457,7 +466,7 @@ func TestARequestIsTiedToACustomer(t *testing.T) {
 		if found, err := w.ReleaseByNumber(ctx, testkit.Stranger(), made.Number); err != nil || found.Name != "<script>alert(1)</script>" {
 			t.Errorf("whoever has the number is told %+v, %v", found, err)
 		}
-		want(t, "with an old page", w.SaveCase(ctx, b.clerk.StaffSession, made.ID, 1, looked(release.Downloads)), problem.OrderStale)
+		want(t, "with an old page", w.SaveCase(ctx, b.clerk.StaffSession, made.ID, 1, looked(release.Downloads)), problem.CaseStale)
 		desk := looked(release.Downloads)
 		desk.Reference, desk.Note = strings.Repeat("長", 40), "一行目\r\n二行目\u202e\x00"
 		fine(t, w.SaveCase(ctx, b.clerk.StaffSession, made.ID, c.Version, desk))
@@ -528,7 +537,7 @@ func TestScannedPapers(t *testing.T) {
 		_, _, err = w.Scan(ctx, b.checker.StaffSession, other, c.Scans[0].ID)
 		want(t, "by way of another request", err, problem.NotFound)
 		b.submit(id, looked(release.Downloads))
-		want(t, "a paper after it was sent", attach([]byte("%PDF-1.7\nanother")), problem.OrderOver)
+		want(t, "a paper after it was sent", attach([]byte("%PDF-1.7\nanother")), problem.CaseMoved)
 		for i := range release.Scans + 1 {
 			err := w.AttachScan(ctx, b.clerk.StaffSession, other, b.seen(b.clerk, other).Version, fmt.Appendf(nil, "%%PDF-1.7\n%d", i))
 			if (problem.KindOf(err) == problem.ScanRefused) != (i >= release.Scans) {
@@ -577,5 +586,73 @@ func TestTheQueueOfCases(t *testing.T) {
 		admin := w.SignedIn(staff.Administrator)
 		_, _, err := w.Cases(ctx, admin.StaffSession, authority.CaseQueue{State: release.Received})
 		want(t, "an administrator looks", err, problem.Forbidden)
+	})
+}
+
+// Any choice of releases does what each of them does, and nothing else: a small model of what was shut.
+func TestAnyChoiceOfReleases(t *testing.T) {
+	t.Parallel()
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		ctx := t.Context()
+		b := newBranch(w)
+		b.checker.StaffSession = w.SignedIn(staff.Supervisor).StaffSession
+		shut := []release.Item{release.OTPLock, release.TokenRevoke, release.Downloads, release.LoginPassword, release.Phone, release.ServiceStop, release.Authenticators}
+		for n := range 10 {
+			choice := uint(n*37+1) % (1 << len(shut)) // ten that differ, of all there are
+			p := newPayer(w, n+1)
+			c, err := w.Store.Reader().CustomerByRef(ctx, p.ref)
+			fine(t, err)
+			fine(t, w.ByHand(ctx, func(ctx context.Context, tx *store.Tx) error { // everything that can be shut is
+				for _, f := range []string{"otp", "login_password", "phone"} {
+					if _, err := tx.ReserveTry(ctx, db.ReserveTryParams{Customer: c.ID, Factor: f, Every: 1, Base: time.Hour.Microseconds(), Cap: time.Hour.Microseconds(), Now: store.Micros(w.Clock.Now()), Hard: 10}); err != nil {
+						return err
+					}
+				}
+				row, err := tx.CurrentToken(ctx, c.ID)
+				if err != nil {
+					return err
+				}
+				if _, err := tx.SetTokenState(ctx, db.SetTokenStateParams{ID: row.ID, State: "locked", State_2: "active"}); err != nil {
+					return err
+				}
+				_, err = tx.StopCustomer(ctx, db.StopCustomerParams{ID: c.ID, StoppedAt: store.Micros(w.Clock.Now())})
+				return err
+			}))
+			var items []release.Item
+			has := map[release.Item]bool{}
+			for i, x := range shut {
+				if choice&(1<<i) != 0 {
+					items, has[x] = append(items, x), true
+				}
+			}
+			b.done(n+1, release.Elsewise, looked(items...))
+			q := w.Store.Reader()
+			now, err := q.CustomerByID(ctx, c.ID)
+			fine(t, err)
+			state := "none"
+			if row, err := q.CurrentToken(ctx, c.ID); err == nil {
+				state = row.State
+			}
+			blocked := func(f string) bool {
+				at, err := q.AttemptOf(ctx, db.AttemptOfParams{Customer: c.ID, Factor: f})
+				fine(t, err)
+				return at.Tries > 0
+			}
+			want := "locked"
+			if has[release.OTPLock] {
+				want = "active"
+			}
+			if has[release.TokenRevoke] {
+				want = "none"
+			}
+			downloads, err := q.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: c.ID})
+			fine(t, err)
+			for what, wrong := range map[string]bool{"the token": state != want, "codes": blocked("otp") == has[release.OTPLock], "the login password": blocked("login_password") == (has[release.LoginPassword]),
+				"the telephone": blocked("phone") == has[release.Phone], "the count": (downloads == 0) != has[release.Downloads], "the service": (now.State == "active") != has[release.ServiceStop]} {
+				if wrong {
+					t.Errorf("%v: %s is not as it should be (token %s, %d downloads, service %s)", items, what, state, downloads, now.State)
+				}
+			}
+		}
 	})
 }

@@ -46,7 +46,7 @@ type Cooling struct {
 // cool begins the cooling-off after a change, in the write that makes it.
 func (d *deed) cool(ctx context.Context, customerID string, change Change, object string, approved bool) error {
 	return d.InsertCooling(ctx, db.InsertCoolingParams{ID: d.a.newID(ident.Cooling, d.now), Customer: customerID, Change: string(change), Object: object, Approved: approved,
-		Since: store.Micros(d.now), Until: store.Micros(d.now.Add(d.a.Policy.CoolingOff))})
+		Since: store.Micros(d.now), Until: store.Micros(d.now.Add(d.a.Rules().CoolingOff))})
 }
 
 // coolingOf is what was changed lately: of each kind of change the last one, the oldest first. It counts as approved only if each of them was.

@@ -263,7 +263,7 @@ func approve(ctx context.Context, deeds []*deed, batch []*choice) error {
 	if len(approvals) == 0 {
 		return nil
 	}
-	moved, err := d.ApproveTxns(ctx, store.Micros(d.now), store.Micros(d.now.Add(d.a.Policy.ApprovalLife)), approvals)
+	moved, err := d.ApproveTxns(ctx, store.Micros(d.now), store.Micros(d.now.Add(d.a.Rules().ApprovalLife)), approvals)
 	if err != nil {
 		return err
 	}
@@ -409,7 +409,7 @@ func (d *deed) decide(ctx context.Context, row db.Txn, c *choice) (transaction.S
 	to := answered(c.decision.Answer)
 	p := db.DecideTxnParams{ID: row.ID, State: string(to), Token: t.ID, Verifier: c.verifier(), Decision: c.decision.Hash, Reason: c.decision.Reason, Language: c.decision.Language, Now: store.Micros(d.now)}
 	if to == transaction.Approved {
-		p.Grade, p.ApprovedUntil = string(transaction.GradeA), store.Micros(d.now.Add(d.a.Policy.ApprovalLife))
+		p.Grade, p.ApprovedUntil = string(transaction.GradeA), store.Micros(d.now.Add(d.a.Rules().ApprovalLife))
 	} else {
 		p.EndedAt = store.Micros(d.now)
 	}
@@ -474,7 +474,7 @@ func raises(row db.Txn, d transaction.Decision) bool {
 
 // raiseGrade adds the device's signature to an approval that was made with an offline code.
 func (d *deed) raiseGrade(ctx context.Context, row db.Txn, c *choice) (transaction.State, error) {
-	if store.Time(row.DecidedAt).Add(d.a.Policy.DecisionGrace).Before(d.now) {
+	if store.Time(row.DecidedAt).Add(d.a.Rules().DecisionGrace).Before(d.now) {
 		return "", d.refuse(problem.New(problem.TransactionExpired))
 	}
 	raised, err := store.Once(d.RaiseGrade(ctx, db.RaiseGradeParams{ID: row.ID, Token: c.asked.ID, Decision: c.decision.Hash, Language: c.decision.Language, ChangedAt: store.Micros(d.now)}))

@@ -57,6 +57,9 @@ func (a *Authority) Deliver(ctx context.Context) error {
 			a.Log.Error("delivering the outbox", "lane", lane, "err", err)
 		}
 	})
+	var rules sync.WaitGroup // every node delivers, so every node looks at what another one has set
+	rules.Go(func() { a.watchRules(ctx) })
+	defer rules.Wait()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -313,7 +316,7 @@ func (a *Authority) SweepDue(ctx context.Context) error {
 	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
 		day := store.Micros(now.Add(-24 * time.Hour))
 		// A session is kept long after its end, because the next login tells the customer of the last one.
-		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day), tx.DeleteOldLooks(ctx, day), tx.DeleteOldIdempotency(ctx, day), tx.DeleteOldCeremonies(ctx, store.Micros(now)), tx.DeleteOldErrands(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldReissues(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldCooling(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldReleases(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldScans(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldPhoneChecks(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldObjections(ctx, store.Micros(now)), tx.DeleteOldNotices(ctx, store.Micros(now.Add(-a.Policy.NoticeKept))), tx.DeleteOldSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))),
+		return errors.Join(tx.DeleteOldProofs(ctx, store.Micros(now)), tx.DeleteOldThrottles(ctx, day), tx.DeleteOldLooks(ctx, day), tx.DeleteOldIdempotency(ctx, day), tx.DeleteOldCeremonies(ctx, store.Micros(now)), tx.DeleteOldErrands(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldReissues(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldCooling(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldReleases(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldScans(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldPhoneChecks(ctx, store.Micros(now.Add(-400*24*time.Hour))), tx.DeleteOldObjections(ctx, store.Micros(now)), tx.DeleteOldNotices(ctx, store.Micros(now.Add(-a.Rules().NoticeKept))), tx.DeleteOldSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))),
 			tx.DeleteOldStaffSessions(ctx, store.Micros(now.Add(-400*24*time.Hour))))
 	})
 }

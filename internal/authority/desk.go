@@ -14,7 +14,7 @@ import (
 // atDesk is the one door for whatever staff changes at the console. Session, state and role are read again in the write itself: what was true when the page was made says nothing now.
 func (a *Authority) atDesk(ctx context.Context, s StaffSession, act staff.Act, action audit.Action, f func(ctx context.Context, d *deed) error) error {
 	return a.do(ctx, s.Actor(), action, func(ctx context.Context, d *deed) error {
-		row, err := d.LiveStaffSession(ctx, db.LiveStaffSessionParams{Hash: s.hash, ExpiresAt: store.Micros(d.now), SeenAt: store.Micros(d.now.Add(-a.Policy.StaffIdle))})
+		row, err := d.LiveStaffSession(ctx, db.LiveStaffSessionParams{Hash: s.hash, ExpiresAt: store.Micros(d.now), SeenAt: store.Micros(d.now.Add(-a.Rules().StaffIdle))})
 		if errors.Is(err, store.ErrNone) {
 			return problem.New(problem.SessionOver)
 		}

@@ -57,7 +57,7 @@ func (a *Authority) TokenOf(ctx context.Context, s Session) (TokenView, error) {
 	} else if !errors.Is(err, store.ErrNone) {
 		return v, err
 	}
-	n, err := q.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: s.Customer, RegisteredAt: store.Micros(now.Add(-a.Policy.DownloadWindow))})
+	n, err := q.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: s.Customer, RegisteredAt: store.Micros(now.Add(-a.Rules().DownloadWindow))})
 	if err != nil {
 		return v, err
 	}
@@ -143,11 +143,11 @@ func (a *Authority) Apply(ctx context.Context, s Session, confirm []byte) error 
 			return problem.New(problem.AddressRefused)
 		}
 		address := store.Address(addresses[len(addresses)-1])
-		_, number, err := d.placeOrder(ctx, order{id: id, customer: c.ID, purpose: enrolment.First, address: address.ID, device: s.Device, source: s.Source, life: a.Policy.EnrolmentLife})
+		_, number, err := d.placeOrder(ctx, order{id: id, customer: c.ID, purpose: enrolment.First, address: address.ID, device: s.Device, source: s.Source, life: a.Rules().EnrolmentLife})
 		if err != nil {
 			return err
 		}
-		return errors.Join(d.mailNumber(ctx, address, number, d.now, s.Device, d.now.Add(a.Policy.EnrolmentLife)), d.noticed(ctx, c.ID, "token_ordered", nil))
+		return errors.Join(d.mailNumber(ctx, address, number, d.now, s.Device, d.now.Add(a.Rules().EnrolmentLife)), d.noticed(ctx, c.ID, "token_ordered", nil))
 	})
 }
 
@@ -173,7 +173,7 @@ func (d *deed) placeOrder(ctx context.Context, o order) (key enrolment.Key, numb
 	if err != nil {
 		return key, "", err
 	}
-	keyLife := a.Policy.RegistrationKeyLife
+	keyLife := a.Rules().RegistrationKeyLife
 	if o.unseen {
 		keyLife = 0
 	}
@@ -189,9 +189,9 @@ func (d *deed) placeOrder(ctx context.Context, o order) (key enrolment.Key, numb
 
 // downloadsLeft refuses when the customer has registered as many phones as she may (M-13).
 func (d *deed) downloadsLeft(ctx context.Context, customerID string) error {
-	n, err := d.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: customerID, RegisteredAt: store.Micros(d.now.Add(-d.a.Policy.DownloadWindow))})
-	if err == nil && int(n) >= d.a.Policy.Downloads {
-		return problem.New(problem.DownloadsUsedUp, "limit", d.a.Policy.Downloads)
+	n, err := d.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: customerID, RegisteredAt: store.Micros(d.now.Add(-d.a.Rules().DownloadWindow))})
+	if err == nil && int(n) >= d.a.Rules().Downloads {
+		return problem.New(problem.DownloadsUsedUp, "limit", d.a.Rules().Downloads)
 	}
 	return err
 }
@@ -282,7 +282,7 @@ func (a *Authority) registrationKey(ctx context.Context, by audit.Actor, row db.
 		if err != nil {
 			return err
 		}
-		expires := d.now.Add(a.Policy.RegistrationKeyLife)
+		expires := d.now.Add(a.Rules().RegistrationKeyLife)
 		view = a.keyView(row.ID, key, expires)
 		return store.Must(d.SetRegistrationKey(ctx, db.SetRegistrationKeyParams{ID: row.ID, KeySealed: sealed, KeyTypedMac: a.codeMAC(key.Typed),
 			KeySecretMac: a.codeMAC(key.Secret), KeyExpiresAt: store.Micros(expires), Version: row.Version}))
@@ -347,7 +347,7 @@ func (d *deed) notTooSoon(ctx context.Context, customerID, topic string) error {
 	if errors.Is(err, store.ErrNone) {
 		return nil
 	}
-	if wait := store.Time(last.CreatedAt).Add(d.a.Policy.MailInterval).Sub(d.now); err == nil && wait > 0 {
+	if wait := store.Time(last.CreatedAt).Add(d.a.Rules().MailInterval).Sub(d.now); err == nil && wait > 0 {
 		return problem.New(problem.MailTooSoon, "retry_after", int(wait/time.Second)+1)
 	}
 	return err
@@ -406,7 +406,7 @@ func (a *Authority) CorrectAddress(ctx context.Context, s Session, confirm []byt
 		if err != nil && !errors.Is(err, store.ErrNone) {
 			return err
 		}
-		if atOnce && err == nil && open.State == string(enrolment.Ordered) && open.Purpose == string(enrolment.First) {
+		if atOnce && err == nil && open.State == string(enrolment.Ordered) && store.Enrolment(open).Started() {
 			number := enrolment.Digits([16]byte(a.random(16)), enrolment.NumberDigits)
 			sealed, err := a.Keys.Seal("enrolment", "enrolment.number|"+open.ID, []byte(number))
 			if err != nil {
@@ -425,7 +425,7 @@ func (a *Authority) CorrectAddress(ctx context.Context, s Session, confirm []byt
 				return err
 			}
 		}
-		return d.SetReapply(ctx, db.SetReapplyParams{ID: c.ID, ReapplyAt: store.Micros(d.now.Add(a.Policy.AddressDelay))})
+		return d.SetReapply(ctx, db.SetReapplyParams{ID: c.ID, ReapplyAt: store.Micros(d.now.Add(a.Rules().AddressDelay))})
 	})
 	return atOnce, err
 }

@@ -161,8 +161,8 @@ func (d *deed) errandFields(ctx context.Context, s Session, act Act, object stri
 		if err != nil {
 			return nil, err
 		}
-		if len(have) >= d.a.Policy.Passkeys {
-			return nil, problem.New(problem.PasskeysUsedUp, "limit", d.a.Policy.Passkeys)
+		if len(have) >= d.a.Rules().Passkeys {
+			return nil, problem.New(problem.PasskeysUsedUp, "limit", d.a.Rules().Passkeys)
 		}
 	case RemovePasskey:
 		p, err := d.ownPasskey(ctx, s.Customer, object)
@@ -216,7 +216,7 @@ func (a *Authority) AskByMail(ctx context.Context, s Session, act Act, login, co
 	if !s.Full {
 		return out, problem.New(problem.StepUp)
 	}
-	if act != AddPasskey || !a.Policy.PasskeyByMail {
+	if act != AddPasskey || !a.Rules().PasskeyByMail {
 		return out, problem.New(problem.ApprovalNeeded)
 	}
 	c, err := a.customer(ctx, s.Customer)
@@ -258,7 +258,7 @@ func (a *Authority) AskByMail(ctx context.Context, s Session, act Act, login, co
 			return problem.New(problem.AddressRefused)
 		}
 		code := enrolment.Digits([16]byte(a.random(16)), enrolment.NumberDigits)
-		row = db.Errand{ID: id, Customer: c.ID, Chain: s.Chain, Act: string(act), CodeMac: a.errandMAC(id, code), CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(d.now.Add(a.Policy.MailCodeLife))}
+		row = db.Errand{ID: id, Customer: c.ID, Chain: s.Chain, Act: string(act), CodeMac: a.errandMAC(id, code), CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(d.now.Add(a.Rules().MailCodeLife))}
 		for _, to := range addresses {
 			if err := d.mail(ctx, store.Address(to), "passkey_code", map[string]string{"number": code[:4] + " " + code[4:], "expires": store.Time(row.ExpiresAt).Format(time.RFC3339)}, store.Time(row.ExpiresAt)); err != nil {
 				return err
@@ -292,7 +292,7 @@ func (a *Authority) ProveByMail(ctx context.Context, s Session, id, code string)
 		if row.ExpiresAt <= store.Micros(d.now) {
 			return problem.New(problem.CodeBurnt)
 		}
-		n, err := d.CountErrandTry(ctx, db.CountErrandTryParams{ID: id, Hard: int64(a.Policy.MailCodeTries)})
+		n, err := d.CountErrandTry(ctx, db.CountErrandTryParams{ID: id, Hard: int64(a.Rules().MailCodeTries)})
 		if errors.Is(err, store.ErrNone) {
 			return problem.New(problem.CodeBurnt)
 		}
@@ -300,7 +300,7 @@ func (a *Authority) ProveByMail(ctx context.Context, s Session, id, code string)
 			return err
 		}
 		if subtle.ConstantTimeCompare(row.CodeMac, a.errandMAC(id, code)) != 1 {
-			if left := a.Policy.MailCodeTries - int(n); left > 0 {
+			if left := a.Rules().MailCodeTries - int(n); left > 0 {
 				return d.refuse(problem.New(problem.CodeRefused, "tries_left", left))
 			}
 			return d.refuse(problem.New(problem.CodeBurnt))
@@ -348,7 +348,7 @@ func (a *Authority) errandOf(ctx context.Context, row db.Errand) (Errand, error)
 	if row.Txn == "" {
 		e.State = mailState(a, row, now)
 		if row.ProvedAt > 0 {
-			e.Expires = store.Time(row.ProvedAt).Add(a.Policy.ApprovalLife)
+			e.Expires = store.Time(row.ProvedAt).Add(a.Rules().ApprovalLife)
 		}
 		return e, nil
 	}
@@ -386,11 +386,11 @@ func mailState(a *Authority, row db.Errand, now time.Time) transaction.State {
 		return transaction.Consumed
 	case row.DoneAt > 0:
 		return transaction.Cancelled
-	case row.ProvedAt > 0 && now.Before(store.Time(row.ProvedAt).Add(a.Policy.ApprovalLife)):
+	case row.ProvedAt > 0 && now.Before(store.Time(row.ProvedAt).Add(a.Rules().ApprovalLife)):
 		return transaction.Approved
 	case row.ProvedAt > 0:
 		return transaction.Lapsed
-	case row.ExpiresAt <= store.Micros(now) || int(row.Tries) >= a.Policy.MailCodeTries:
+	case row.ExpiresAt <= store.Micros(now) || int(row.Tries) >= a.Rules().MailCodeTries:
 		return transaction.Expired
 	}
 	return transaction.Pending

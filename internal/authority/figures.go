@@ -45,8 +45,8 @@ const (
 
 	// TokensEnding has no days but the first of a month: how many tokens in use end in it.
 	TokensEnding Figure = "tokens.ending"
-	// tokensCounted says on which day that was last counted.
-	tokensCounted Figure = "tokens.counted"
+	// TokensCounted says on which day that was last counted.
+	TokensCounted Figure = "tokens.counted"
 )
 
 // DailyFigures are those that are counted from the trail, in reading order.
@@ -214,7 +214,7 @@ const endingMonths = 37
 // countTokens counts once a day in which months the tokens in use end. That needs every token, by its index, and so is not for a page to do.
 func (a *Authority) countTokens(ctx context.Context, now time.Time) error {
 	today := DayOf(now)
-	have, err := a.Store.Reader().FiguresBetween(ctx, db.FiguresBetweenParams{Name: string(tokensCounted), First: today, Last: today})
+	have, err := a.Store.Reader().FiguresBetween(ctx, db.FiguresBetweenParams{Name: string(TokensCounted), First: today, Last: today})
 	if err != nil || len(have) > 0 {
 		return err
 	}
@@ -229,7 +229,7 @@ func (a *Authority) countTokens(ctx context.Context, now time.Time) error {
 		rows = append(rows, db.SetFigureParams{Name: string(TokensEnding), Day: first.Format(time.DateOnly), Count: n})
 	}
 	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
-		for _, r := range append(rows, db.SetFigureParams{Name: string(tokensCounted), Day: today, Count: 1}) {
+		for _, r := range append(rows, db.SetFigureParams{Name: string(TokensCounted), Day: today, Count: 1}) {
 			if err := tx.SetFigure(ctx, r); err != nil {
 				return err
 			}

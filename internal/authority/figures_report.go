@@ -70,10 +70,14 @@ func (a *Authority) ReleaseReport(ctx context.Context, s StaffSession, day strin
 	if r.Names, err = a.NamesOf(ctx, r.Entries); err != nil {
 		return r, err
 	}
-	branches, persons := map[string]*Tally{}, map[string]*Tally{}
+	branches, persons, known := map[string]*Tally{}, map[string]*Tally{}, map[string]string{}
 	for _, e := range r.Entries {
 		column := slices.Index(ReportColumns, e.Action)
-		if branch := e.Detail["branch"]; column >= 0 {
+		if column >= 0 {
+			branch, err := a.branchOf(ctx, e, known)
+			if err != nil {
+				return r, err
+			}
 			count(branches, branch, branch, column)
 		}
 		if e.Actor.Kind == audit.Staff {
@@ -82,6 +86,23 @@ func (a *Authority) ReleaseReport(ctx context.Context, s StaffSession, day strin
 	}
 	r.Branches, r.Persons = sorted(branches), sorted(persons)
 	return r, nil
+}
+
+// branchOf is the branch of the request that an entry is about; known remembers those of a report.
+func (a *Authority) branchOf(ctx context.Context, e audit.Entry, known map[string]string) (string, error) {
+	branch, is := e.Detail["branch"]
+	if !is {
+		branch, is = known[e.Object]
+	}
+	if is || ident.Check(ident.Release, e.Object) != nil {
+		return branch, nil
+	}
+	row, err := a.Store.Reader().ReleaseByID(ctx, e.Object)
+	if notNone(err) != nil { // one that is long gone has no branch any more
+		return "", err
+	}
+	known[e.Object] = row.Branch
+	return row.Branch, nil
 }
 
 func count(all map[string]*Tally, id, name string, column int) {

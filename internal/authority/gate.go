@@ -86,7 +86,7 @@ func (a *Authority) checkPassword(ctx context.Context, by audit.Actor, action au
 	const lane = "" // inside a session the customer is known: one lane for all of her browsers
 	var n int
 	err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		n, err = takeTry(ctx, tx.Queries, a.Policy, now, c.ID, f, lane)
+		n, err = takeTry(ctx, tx.Queries, *a.Rules(), now, c.ID, f, lane)
 		return err
 	})
 	if err == nil {
@@ -105,13 +105,13 @@ func (a *Authority) checkPassword(ctx context.Context, by audit.Actor, action au
 		switch {
 		case err != nil: // nothing was looked at, so nothing was tried
 			return errors.Join(err, a.giveBack(ctx, c.ID, f, lane))
-		case left(a.Policy, n) == 0:
+		case left(*a.Rules(), n) == 0:
 			if err := a.tellBlocked(ctx, c.ID, f); err != nil {
 				return err
 			}
 			err = a.blockedNow(ctx, c.ID, f, lane)
 		default:
-			err = problem.New(kind, "tries_left", left(a.Policy, n))
+			err = problem.New(kind, "tries_left", left(*a.Rules(), n))
 		}
 	}
 	if problem.KindOf(err) == "" {
@@ -156,7 +156,7 @@ func (a *Authority) giveBack(ctx context.Context, customerID string, f factor, l
 }
 
 func (a *Authority) giveBackParams(customerID string, f factor, lane string) db.GiveBackTryParams {
-	return db.GiveBackTryParams{Customer: customerID, Factor: string(f), Lane: lane, Every: int64(a.Policy.TriesPerBlock), Base: a.Policy.BlockFirst.Microseconds()}
+	return db.GiveBackTryParams{Customer: customerID, Factor: string(f), Lane: lane, Every: int64(a.Rules().TriesPerBlock), Base: a.Rules().BlockFirst.Microseconds()}
 }
 
 // tellBlocked tells the customer that a factor of hers was wrong so often that it is closed for a while.
@@ -233,7 +233,7 @@ func spendOTPs(ctx context.Context, all []*spend) error {
 			return err
 		case verdict == otp.Right:
 			right = append(right, s)
-			steps = append(steps, store.Step{Token: s.token.ID, Step: s.step, Drift: s.token.Drift, At: stepStart(d.a.Policy, s.step)})
+			steps = append(steps, store.Step{Token: s.token.ID, Step: s.step, Drift: s.token.Drift, At: stepStart(*d.a.Rules(), s.step)})
 		case verdict == otp.Used:
 			s.refuseUsed()
 			if err := s.duplicate(ctx, s.customer); err != nil {
@@ -275,7 +275,7 @@ func (s *spend) shut() error {
 	default:
 		return problem.New(problem.TokenNone)
 	}
-	if hard := s.a.Policy.OTPTriesToLock; int(s.count.Tries) >= hard || store.Time(s.count.BlockedUntil).After(s.now) { // as ReserveTry has it
+	if hard := s.a.Rules().OTPTriesToLock; int(s.count.Tries) >= hard || store.Time(s.count.BlockedUntil).After(s.now) { // as ReserveTry has it
 		return noTry(s.count, oneTimePassword, hard)
 	}
 	return nil
@@ -301,7 +301,7 @@ func (s *spend) refuseUsed() {
 
 // countWrong counts a wrong code, which blocks after some and locks the token after the last.
 func (s *spend) countWrong(ctx context.Context) error {
-	p := s.a.Policy
+	p := *s.a.Rules()
 	try, err := s.ReserveTry(ctx, tryParams(p, s.now, s.customer, oneTimePassword, "", p.OTPTriesToLock))
 	if err != nil { // not even ErrNone: behind the lock nobody else can have taken the try that shut saw
 		return fmt.Errorf("counting a wrong code: %w", err)
@@ -342,8 +342,8 @@ func (a *Authority) sourceOpen(ctx context.Context, source string, now time.Time
 	if err != nil {
 		return err
 	}
-	end := store.Time(row.StartedAt).Add(a.Policy.SourceWindow)
-	if int(row.Count) >= a.Policy.FailuresPerSource && now.Before(end) {
+	end := store.Time(row.StartedAt).Add(a.Rules().SourceWindow)
+	if int(row.Count) >= a.Rules().FailuresPerSource && now.Before(end) {
 		return problem.New(problem.Throttled, "retry_after", int(end.Sub(now)/time.Second)+1)
 	}
 	return nil
@@ -352,7 +352,7 @@ func (a *Authority) sourceOpen(ctx context.Context, source string, now time.Time
 // sourceFailed counts a failure of a network.
 func (a *Authority) sourceFailed(ctx context.Context, source string, now time.Time) error {
 	return a.Store.Housekeep(context.WithoutCancel(ctx), func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.CountThrottle(ctx, db.CountThrottleParams{Bucket: "source " + source, StartedAt: store.Micros(now), Stale: store.Micros(now.Add(-a.Policy.SourceWindow))})
+		_, err := tx.CountThrottle(ctx, db.CountThrottleParams{Bucket: "source " + source, StartedAt: store.Micros(now), Stale: store.Micros(now.Add(-a.Rules().SourceWindow))})
 		return err
 	})
 }

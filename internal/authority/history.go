@@ -20,13 +20,14 @@ var shown = map[audit.Action]bool{audit.LoginPassword: true, audit.LoginOTP: tru
 	audit.TransactionDecide: true, audit.TransactionOffline: true, audit.TransactionExpire: true, audit.TransfersStop: true, audit.TransfersResume: true, audit.PushChange: true,
 	audit.LoginPasskey: true, audit.ErrandAsk: true, audit.ErrandProve: true, audit.PasskeyRegister: true, audit.PasskeyRename: true, audit.PasskeyRemove: true, audit.PasskeyHold: true,
 	audit.VerifierSet: true, audit.VerifierRemove: true, audit.VerifierHold: true,
-	audit.ServiceStop: true, audit.ServiceRestart: true, audit.AddressChange: true, audit.AddressRestore: true, audit.MailChoose: true, audit.FactorBlock: true}
+	audit.ServiceStop: true, audit.ServiceRestart: true, audit.AddressChange: true, audit.AddressRestore: true, audit.MailChoose: true, audit.FactorBlock: true,
+	audit.ReleaseReceive: true, audit.ReleaseGrant: true, audit.ReleaseDecline: true, audit.LetterShow: true, audit.TokenRelease: true, audit.TokenRevoke: true}
 
 // asked says whether an entry tells of anything to her: what somebody of hers, or the bank's page for her, was refused is worth knowing; what time or the bank's own people
 // tried in vain has not happened.
 func asked(e audit.Entry) bool {
 	switch e.Actor.Kind {
-	case audit.Clock, audit.Operator, audit.Server:
+	case audit.Clock, audit.Operator, audit.Server, audit.Staff:
 		return e.Outcome == audit.Done
 	}
 	return true

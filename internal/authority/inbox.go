@@ -103,7 +103,7 @@ func (a *Authority) ChooseMail(ctx context.Context, s Session, kind Optional, on
 		}
 		from, topic := d.now, "mail_on"
 		if !on {
-			from, topic = d.now.Add(a.Policy.MuteDelay), "mail_off"
+			from, topic = d.now.Add(a.Rules().MuteDelay), "mail_off"
 		}
 		changed, err := store.Once(d.Queries.ChooseMail(ctx, db.ChooseMailParams{Customer: s.Customer, Kind: string(kind), Wanted: on, Since: store.Micros(from)}))
 		if err != nil || !changed {

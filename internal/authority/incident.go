@@ -38,7 +38,7 @@ func (d *deed) incident(ctx context.Context, kind incident.Kind, customerID, obj
 
 // duplicate looks at a right code that came a second time inside its window. The customer who pressed twice comes from the same place; whoever comes from another one has seen her code.
 func (d *deed) duplicate(ctx context.Context, customerID string) error {
-	rows, err := d.TrailByCustomer(ctx, db.TrailByCustomerParams{Customer: customerID, ID: afterAll(ident.Entry), ID_2: idAt(ident.Entry, d.now.Add(-5*d.a.Policy.OTPStep)), Limit: 50})
+	rows, err := d.TrailByCustomer(ctx, db.TrailByCustomerParams{Customer: customerID, ID: afterAll(ident.Entry), ID_2: idAt(ident.Entry, d.now.Add(-5*d.a.Rules().OTPStep)), Limit: 50})
 	if err != nil {
 		return err
 	}
@@ -310,6 +310,15 @@ func (a *Authority) linked(ctx context.Context, f IncidentFile) (out []Linked, m
 		return out[:linkedShown], true, nil
 	}
 	return out, false, nil
+}
+
+// linkedTo says whether a customer is among those that the page of an incident shows as linked.
+func (a *Authority) linkedTo(ctx context.Context, s StaffSession, row db.Incident, customerID string) (bool, error) {
+	if row.ID == "" || row.Customer == customerID || !staff.May(s.Role, staff.FraudSee) {
+		return false, nil
+	}
+	f, err := a.Incident(ctx, s, row.ID)
+	return slices.ContainsFunc(f.Linked, func(l Linked) bool { return l.Customer == customerID }), err
 }
 
 // payeeOf names whom a transaction pays, as far as two of them can be compared; empty where it pays nobody.

@@ -71,6 +71,13 @@ func TestIncidentsAreOpenedWhereTheyHappen(t *testing.T) {
 			}
 			linked[l.By] = true
 		}
+		var other string
+		for _, l := range f.Linked {
+			other = l.Customer
+		}
+		stranger, _ := customerOf(t, w, w.Person(9, false))
+		want(t, "a linked customer's page", w.LookFrom(ctx, desk.StaffSession, other, all[0].ID), "")
+		want(t, "anybody's page", w.LookFrom(ctx, desk.StaffSession, stranger, all[0].ID), problem.LookFirst)
 		if !linked["payee"] || len(f.Timeline) < 5 || f.About.Account != "***4567" || f.About.TransfersStopped.IsZero() {
 			t.Errorf("around it: %v %d %+v", linked, len(f.Timeline), f.About)
 		}
@@ -82,11 +89,10 @@ func TestIncidentsAreOpenedWhereTheyHappen(t *testing.T) {
 		}
 		e := x.execution("r1")
 		e.Fields["amount"] = "999999"
-		for range 2 {
-			_, err = w.ConsumeTransaction(ctx, internetBank, made.ID, e)
+		for _, err := range together(8, func(int) error { return only(w.ConsumeTransaction(ctx, internetBank, made.ID, e)) }) {
 			want(t, "altered", err, problem.PermitMismatch)
 		}
-		if all := queue(t, desk)[incident.Altered]; len(all) != 1 || all[0].Times != 2 || all[0].Detail["field"] != "amount" {
+		if all := queue(t, desk)[incident.Altered]; len(all) != 1 || all[0].Times != 8 || all[0].Detail["field"] != "amount" {
 			t.Errorf("an altered order: %+v", all)
 		}
 

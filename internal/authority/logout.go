@@ -44,7 +44,7 @@ func (d *deed) tellBank(ctx context.Context, customerID, chain string) error {
 			return err
 		}
 		// What it says is moot when the bank's own session has ended by age.
-		err = d.InsertOutbox(ctx, db.InsertOutboxParams{ID: id, Customer: customerID, Topic: loginEnded, Sealed: sealed, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(d.now.Add(d.a.Policy.SessionLife))})
+		err = d.InsertOutbox(ctx, db.InsertOutboxParams{ID: id, Customer: customerID, Topic: loginEnded, Sealed: sealed, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(d.now.Add(d.a.Rules().SessionLife))})
 		if err != nil {
 			return err
 		}

@@ -50,21 +50,16 @@ type Look struct {
 	Ref, LoginID                       string
 }
 
-// LookUp finds the one customer that somebody has named, and lets this member open her page for a while. It is on record, also when it finds nobody, but never with what was typed. The miss is counted
-// before it is known to be one, by person and not by login.
+// LookUp finds the one customer that somebody has named, and lets this member open her page for a while. It is on record, also when it finds nobody, but never with what was typed.
 func (a *Authority) LookUp(ctx context.Context, s StaffSession, l Look) (id string, err error) {
 	if !slices.Contains(LookWays, l.By) {
 		return "", problem.New(problem.Malformed, "field", "by")
 	}
 	err = a.atDesk(ctx, s, staff.CustomerLook, audit.CustomerLook, func(ctx context.Context, d *deed) error {
 		d.detail = map[string]string{"by": string(l.By)}
-		bucket := "look " + s.Person
-		n, err := d.CountThrottle(ctx, db.CountThrottleParams{Bucket: bucket, StartedAt: store.Micros(d.now), Stale: store.Micros(d.now.Add(-missedTime))})
+		bucket, err := d.countLook(ctx, s)
 		if err != nil {
 			return err
-		}
-		if n.Count > missedLooks {
-			return problem.New(problem.LooksUsedUp, "retry_after", int(store.Time(n.StartedAt).Add(missedTime).Sub(d.now)/time.Second)+1)
 		}
 		c, err := d.lookedUp(ctx, l)
 		if errors.Is(err, store.ErrNone) {
@@ -102,6 +97,16 @@ func (d *deed) lookedUp(ctx context.Context, l Look) (db.Customer, error) {
 		return none, store.ErrNone
 	}
 	return d.CustomerByLoginID(ctx, name)
+}
+
+// countLook counts a look-up as a miss before it is known to be one, by person and not by login; whoever finds somebody gives it back to the bucket.
+func (d *deed) countLook(ctx context.Context, s StaffSession) (bucket string, err error) {
+	bucket = "look " + s.Person
+	n, err := d.CountThrottle(ctx, db.CountThrottleParams{Bucket: bucket, StartedAt: store.Micros(d.now), Stale: store.Micros(d.now.Add(-missedTime))})
+	if err == nil && n.Count > missedLooks {
+		err = problem.New(problem.LooksUsedUp, "retry_after", int(store.Time(n.StartedAt).Add(missedTime).Sub(d.now)/time.Second)+1)
+	}
+	return bucket, err
 }
 
 // orNothing is that there is nobody, unless something failed.
@@ -152,6 +157,11 @@ func (a *Authority) LookFrom(ctx context.Context, s StaffSession, customerID, fr
 				return err
 			}
 			about, may = row.Customer, staff.FraudSee
+			if linked, err := a.linkedTo(ctx, s, row, customerID); err != nil {
+				return err
+			} else if linked {
+				about = customerID
+			}
 		case ident.Order:
 			row, err := d.OrderByID(ctx, from)
 			if notNone(err) != nil {
@@ -249,6 +259,7 @@ type Tries struct {
 	Factor  string
 	Lane    string // "" where she is known, "stranger", or the device of a known browser
 	Wrong   int
+	Left    int       // wrong ones before it is blocked for a while; 0 where it is
 	Until   time.Time // blocked until then; zero where it is not
 	ForLife bool      // wrong so often that only a case opens it
 }
@@ -319,11 +330,13 @@ type CaseBrief struct {
 	Open    bool
 }
 
-// tail shows at most the last four characters, and never more than a third.
+// tail shows at most the last four characters, never more than a third, and not how many there are.
 func tail(s string) string {
 	r := []rune(s)
-	keep := min(4, len(r)/3)
-	return strings.Repeat("*", len(r)-keep) + string(r[len(r)-keep:])
+	if len(r) == 0 {
+		return ""
+	}
+	return "***" + string(r[len(r)-min(4, len(r)/3):])
 }
 
 // CustomerAtDesk is all that staff sees of a customer whom this member has looked up.
@@ -339,7 +352,7 @@ func (a *Authority) CustomerAtDesk(ctx context.Context, s StaffSession, id strin
 	}
 	c := store.Customer(row)
 	v = CustomerView{ID: c.ID, Ref: c.Ref, LoginID: c.LoginID, Name: c.Name, Kana: c.Kana, Account: c.MaskedAccount(), Phone: tail(c.Phone), PhoneSince: store.Time(row.PhoneSince), Created: store.Time(row.CreatedAt),
-		Stopped: store.Time(row.StoppedAt), TransfersStopped: store.Time(row.TransfersStoppedAt), TransactionAuth: store.Time(row.TransactionAuthAt), DownloadsMax: a.Policy.Downloads}
+		Stopped: store.Time(row.StoppedAt), TransfersStopped: store.Time(row.TransfersStoppedAt), TransactionAuth: store.Time(row.TransactionAuthAt), DownloadsMax: a.Rules().Downloads}
 	if c.ReapplyAt.After(now) {
 		v.Reapply = c.ReapplyAt
 	}
@@ -347,7 +360,7 @@ func (a *Authority) CustomerAtDesk(ctx context.Context, s StaffSession, id strin
 }
 
 func (a *Authority) tokenAtDesk(ctx context.Context, q *db.Queries, v *CustomerView, now time.Time) error {
-	n, err := q.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: v.ID, RegisteredAt: store.Micros(now.Add(-a.Policy.DownloadWindow))})
+	n, err := q.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: v.ID, RegisteredAt: store.Micros(now.Add(-a.Rules().DownloadWindow))})
 	if err != nil {
 		return err
 	}
@@ -397,13 +410,20 @@ func (a *Authority) triesAtDesk(ctx context.Context, q *db.Queries, v *CustomerV
 		if r.Tries == 0 && r.BlockedUntil <= store.Micros(now) {
 			continue
 		}
-		hard := a.Policy.TriesForLife
+		hard := a.Rules().TriesForLife
 		if r.Factor == string(oneTimePassword) {
-			hard = a.Policy.OTPTriesToLock
+			hard = a.Rules().OTPTriesToLock
 		}
 		t := Tries{Factor: r.Factor, Lane: r.Lane, Wrong: int(r.Tries), ForLife: int(r.Tries) >= hard}
+		if !t.ForLife {
+			rules := *a.Rules()
+			if r.Factor == string(phoneFactor) {
+				rules.TriesPerBlock = rules.PhoneTries
+			}
+			t.Left = left(rules, t.Wrong)
+		}
 		if until := store.Time(r.BlockedUntil); until.After(now) {
-			t.Until = until
+			t.Until, t.Left = until, 0
 		}
 		if i := slices.IndexFunc(browsers, func(b db.Browser) bool { return b.ID == r.Lane }); i >= 0 {
 			t.Lane = browsers[i].Device
@@ -554,7 +574,7 @@ func (a *Authority) Reveal(ctx context.Context, s StaffSession, id, field, why, 
 		if err != nil {
 			return err
 		}
-		d.detail = map[string]string{"why": why, "reason": reason, "field": "phone"}
+		d.detail = map[string]string{"why": why, "words": reason, "field": "phone"}
 		switch {
 		case field == RevealPhone:
 			c, err := d.CustomerByID(ctx, id)
@@ -579,8 +599,8 @@ func (a *Authority) Reveal(ctx context.Context, s StaffSession, id, field, why, 
 		if err != nil {
 			return err
 		}
-		if left = a.Policy.StaffReveals - int(n.Count); left < 0 {
-			return problem.New(problem.RevealsUsedUp, "limit", a.Policy.StaffReveals, "until", store.Time(n.StartedAt).Add(day))
+		if left = a.Rules().StaffReveals - int(n.Count); left < 0 {
+			return problem.New(problem.RevealsUsedUp, "limit", a.Rules().StaffReveals, "until", store.Time(n.StartedAt).Add(day))
 		}
 		return nil
 	})

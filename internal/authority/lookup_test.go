@@ -49,7 +49,7 @@ func TestACustomerIsLookedUp(t *testing.T) {
 		if v.Name != "山田 花子" || v.Token == nil || v.Token.State != "active" || v.Downloads != 1 || len(v.Passkeys) != 1 || len(v.Logins) == 0 || len(v.Browsers) == 0 || len(v.Cooling) == 0 || v.LastCode.IsZero() || !v.Stopped.IsZero() {
 			t.Errorf("her page has %+v", v)
 		}
-		if len(v.Tries) == 0 || v.Tries[0].Factor != "login_password" || v.Tries[0].Wrong != 1 || v.Tries[0].ForLife {
+		if len(v.Tries) == 0 || v.Tries[0].Factor != "login_password" || v.Tries[0].Wrong != 1 || v.Tries[0].Left != 4 || v.Tries[0].ForLife {
 			t.Errorf("tries: %+v", v.Tries)
 		}
 		if len(v.Addresses) != 1 || len(v.Mails) == 0 {

@@ -91,8 +91,8 @@ func (a *Authority) BeginMove(ctx context.Context, p Proof) (out Move, err error
 		id := a.newID(ident.Enrolment, d.now)
 		d.object = id
 		key, number, err := d.placeOrder(ctx, order{id: id, customer: c.ID, replaces: row.ID, purpose: enrolment.Move, address: addresses[len(addresses)-1].ID, device: row.Platform, source: p.Source,
-			life: a.Policy.MoveLife})
-		out = Move{ID: id, State: enrolment.Ordered, Link: enrolment.MoveLink(a.Bank.TokenOrigin, id, key.Secret, a.Keys.Issuer().RootThumbprint, number), Expires: d.now.Add(a.Policy.RegistrationKeyLife)}
+			life: a.Rules().MoveLife})
+		out = Move{ID: id, State: enrolment.Ordered, Link: enrolment.MoveLink(a.Bank.TokenOrigin, id, key.Secret, a.Keys.Issuer().RootThumbprint, number), Expires: d.now.Add(a.Rules().RegistrationKeyLife)}
 		return err
 	})
 	return out, err

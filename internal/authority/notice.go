@@ -28,7 +28,7 @@ func (d *deed) tellAll(ctx context.Context, customerID, topic string, values map
 		return err
 	}
 	for _, row := range addresses {
-		if err := d.mail(ctx, store.Address(row), topic, values, d.now.Add(d.a.Policy.NoticeLife)); err != nil {
+		if err := d.mail(ctx, store.Address(row), topic, values, d.now.Add(d.a.Rules().NoticeLife)); err != nil {
 			return err
 		}
 	}

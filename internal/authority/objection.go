@@ -39,7 +39,7 @@ func (d *deed) objection(ctx context.Context, customerID, topic, object string, 
 	}
 	code := string(letters)
 	err := d.InsertObjection(ctx, db.InsertObjectionParams{Mac: d.a.objectionMAC(code), Customer: customerID, Topic: topic, Object: object, CreatedAt: store.Micros(d.now),
-		ExpiresAt: store.Micros(d.now.Add(d.a.Policy.NoticeLife))})
+		ExpiresAt: store.Micros(d.now.Add(d.a.Rules().NoticeLife))})
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (d *deed) undo(ctx context.Context, row db.Objection) error {
 			return err
 		}
 		undone = n > 0
-	case strings.HasPrefix(row.Object, ident.Address+"_") && store.Time(row.CreatedAt).Add(d.a.Policy.ObjectionTime).After(d.now):
+	case strings.HasPrefix(row.Object, ident.Address+"_") && store.Time(row.CreatedAt).Add(d.a.Rules().ObjectionTime).After(d.now):
 		var err error
 		if undone, err = d.restoreAddress(ctx, row.Customer, row.Object); err != nil {
 			return err

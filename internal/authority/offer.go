@@ -146,7 +146,7 @@ func (a *Authority) offer(ctx context.Context, q *db.Queries, row db.Txn) (*offe
 func (d *deed) offer(ctx context.Context, customerID, client string, tmpl transaction.Template, currency string, fields []transaction.Field) (transaction.Document, error) {
 	a := d.a
 	doc := transaction.Document{ID: a.newID(ident.Transaction, d.now), Issuer: a.Bank.TokenOrigin, Audience: client, Customer: a.pairwise(customerID), Nonce: [16]byte(a.random(16)),
-		Template: tmpl.Name, TemplateVersion: tmpl.Version, Bundle: a.templates.Hash, Currency: currency, Fields: fields, Issued: d.now, Expires: d.now.Add(a.Policy.TransactionLife).Truncate(time.Second)}
+		Template: tmpl.Name, TemplateVersion: tmpl.Version, Bundle: a.templates.Hash, Currency: currency, Fields: fields, Issued: d.now, Expires: d.now.Add(a.Rules().TransactionLife).Truncate(time.Second)}
 	payload, err := doc.Bytes()
 	if err != nil {
 		return doc, problem.New(problem.FieldsRefused, "field", "fields", "reason", "length")

@@ -43,12 +43,12 @@ func (a *Authority) ConfirmOffline(ctx context.Context, by audit.Actor, id, code
 		}
 		bucket := "offline " + row.Customer
 		day := store.Micros(d.now.Add(-24 * time.Hour))
-		if spent, err := d.ThrottleOf(ctx, bucket); err == nil && spent.StartedAt > day && int(spent.Count) >= a.Policy.OfflineTriesPerDay {
+		if spent, err := d.ThrottleOf(ctx, bucket); err == nil && spent.StartedAt > day && int(spent.Count) >= a.Rules().OfflineTriesPerDay {
 			return problem.New(problem.OfflineBlocked)
 		} else if err != nil && !errors.Is(err, store.ErrNone) {
 			return err
 		}
-		n, err := d.CountOfflineTry(ctx, db.CountOfflineTryParams{ID: id, Now: store.Micros(d.now), Tries: int64(a.Policy.OfflineTries)})
+		n, err := d.CountOfflineTry(ctx, db.CountOfflineTryParams{ID: id, Now: store.Micros(d.now), Tries: int64(a.Rules().OfflineTries)})
 		if errors.Is(err, store.ErrNone) {
 			return problem.New(problem.OfflineBlocked)
 		}
@@ -70,8 +70,8 @@ func (a *Authority) ConfirmOffline(ctx context.Context, by audit.Actor, id, code
 		if err != nil {
 			return err
 		}
-		if !right || int(spent.Count) > a.Policy.OfflineTriesPerDay {
-			left := min(a.Policy.OfflineTries-int(n), a.Policy.OfflineTriesPerDay-int(spent.Count))
+		if !right || int(spent.Count) > a.Rules().OfflineTriesPerDay {
+			left := min(a.Rules().OfflineTries-int(n), a.Rules().OfflineTriesPerDay-int(spent.Count))
 			if left <= 0 {
 				return d.refuse(problem.New(problem.OfflineBlocked))
 			}
@@ -81,7 +81,7 @@ func (a *Authority) ConfirmOffline(ctx context.Context, by audit.Actor, id, code
 		if err != nil {
 			return err
 		}
-		did, err := store.Once(d.ConfirmTxnOffline(ctx, db.ConfirmTxnOfflineParams{ID: id, Token: tok.ID, Offline: signing.Hash(word), Now: store.Micros(d.now), ApprovedUntil: store.Micros(d.now.Add(a.Policy.ApprovalLife))}))
+		did, err := store.Once(d.ConfirmTxnOffline(ctx, db.ConfirmTxnOfflineParams{ID: id, Token: tok.ID, Offline: signing.Hash(word), Now: store.Micros(d.now), ApprovedUntil: store.Micros(d.now.Add(a.Rules().ApprovalLife))}))
 		if err != nil {
 			return err
 		}

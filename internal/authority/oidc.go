@@ -296,7 +296,7 @@ func (a *Authority) GrantOIDC(ctx context.Context, by audit.Actor, g OIDCGrant) 
 		d.on(g.Customer, g.ID)
 		d.detail = map[string]string{"client": g.Client}
 		return d.InsertOIDCGrant(ctx, db.InsertOIDCGrantParams{ID: g.ID, CodeHash: handle("code", g.Code), Client: g.Client, Customer: g.Customer, Session: g.Session, Data: g.Data,
-			CreatedAt: store.Micros(d.now), CodeExpiresAt: store.Micros(d.now.Add(OIDCCodeLife)), ExpiresAt: store.Micros(d.now.Add(a.Policy.SessionLife))})
+			CreatedAt: store.Micros(d.now), CodeExpiresAt: store.Micros(d.now.Add(OIDCCodeLife)), ExpiresAt: store.Micros(d.now.Add(a.Rules().SessionLife))})
 	})
 }
 
@@ -385,7 +385,7 @@ func (a *Authority) readOIDCKeys(ctx context.Context) ([]OIDCKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := a.Store.Reader().OIDCKeys(ctx, store.Micros(now.Add(-a.Policy.SessionLife)))
+	rows, err := a.Store.Reader().OIDCKeys(ctx, store.Micros(now.Add(-a.Rules().SessionLife)))
 	if err != nil {
 		return nil, err
 	}

@@ -167,7 +167,7 @@ func (a *Authority) AskOrder(ctx context.Context, s StaffSession, kind string, b
 
 // orderFacts are what the trail says of an order beside its identifier.
 func orderFacts(o orderRow) map[string]string {
-	return map[string]string{"kind": o.Kind, "target": o.Target, "body": o.Body, "reason": o.Reason, "hash": hex.EncodeToString(o.Hash)}
+	return map[string]string{"kind": o.Kind, "target": o.Target, "body": o.Body, "words": o.Reason, "hash": hex.EncodeToString(o.Hash)}
 }
 
 // notNone is err unless it only says that there is nothing.

@@ -301,13 +301,13 @@ func (a *Authority) AddPasskey(ctx context.Context, s Session, errand, name stri
 		if err != nil {
 			return err
 		}
-		if len(have) >= a.Policy.Passkeys {
-			return problem.New(problem.PasskeysUsedUp, "limit", a.Policy.Passkeys)
+		if len(have) >= a.Rules().Passkeys {
+			return problem.New(problem.PasskeysUsedUp, "limit", a.Rules().Passkeys)
 		}
 		p = passkey.Passkey{ID: a.newID(ident.Passkey, d.now), Owner: s.Customer, Name: passkeyName(name, s.Device), State: passkey.Active, Usable: d.now, Credential: credential, Registered: d.now, Device: s.Device}
 		topic := "passkey_registered"
 		if row.Txn == "" {
-			p.State, p.Usable, topic = passkey.Resting, d.now.Add(a.Policy.CoolingOff), "passkey_resting"
+			p.State, p.Usable, topic = passkey.Resting, d.now.Add(a.Rules().CoolingOff), "passkey_resting"
 		}
 		d.object = p.ID
 		d.detail = map[string]string{"errand": row.ID}

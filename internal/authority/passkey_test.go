@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/passkey"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/testkit"
 )
@@ -240,6 +242,9 @@ func TestPasskeyWhoseCounterWentBack(t *testing.T) {
 		_, err = logInWith(w, testkit.Visit(authority.PC), device)
 		want(t, "the first one afterwards", err, problem.PasskeyHeld)
 		mailed(t, w, "passkey_held")
+		if all := queue(t, w.SignedIn(staff.Fraud))[incident.Passkey]; len(all) != 1 || all[0].Customer != b.Customer || all[0].Times != 1 {
+			t.Errorf("the fraud desk has %+v", all)
+		}
 	})
 }
 

@@ -123,9 +123,9 @@ func (a *Authority) changePasswords(ctx context.Context, s Session, f func(conte
 
 // judge refuses a new password that others could guess. It costs no hash.
 func (a *Authority) judge(c customer.Customer, which Which, new []byte, others ...[]byte) error {
-	floor := a.Policy.PasswordFloor
+	floor := a.Rules().PasswordFloor
 	if which == ConfirmPassword {
-		floor = a.Policy.ConfirmFloor
+		floor = a.Rules().ConfirmFloor
 	}
 	known := []string{c.LoginID, c.AccountNumber, c.Phone, c.Ref}
 	if reason := password.Judge(string(new), floor, a.Listed, known...); reason != "" {

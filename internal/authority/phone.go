@@ -94,17 +94,17 @@ func (a *Authority) phoneOffer(ctx context.Context, q *db.Queries, customerID st
 		return o, err
 	}
 	for _, way := range phone.Ways {
-		possible := map[phone.Way]bool{phone.SMS: k.Messages && number.Mobile(), phone.CallOut: k.Calls, phone.CallKeys: k.Calls, phone.CallIn: k.Dial != "", phone.StaffCallback: a.Policy.PhoneCallback}
+		possible := map[phone.Way]bool{phone.SMS: k.Messages && number.Mobile(), phone.CallOut: k.Calls, phone.CallKeys: k.Calls, phone.CallIn: k.Dial != "", phone.StaffCallback: a.Rules().PhoneCallback}
 		if possible[way] && (sends.IsZero() || way == phone.CallIn) {
 			o.Ways = append(o.Ways, way)
 		}
 	}
-	free := store.Time(c.PhoneSince).Add(a.Policy.PhoneOnFile)
+	free := store.Time(c.PhoneSince).Add(a.Rules().PhoneOnFile)
 	switch {
 	case c.PhoneSince > 0 && free.After(now):
 		o.Refusal = problem.New(problem.PhoneRecent, "until", free)
-	case int(at.Tries) >= a.Policy.TriesForLife || store.Time(at.BlockedUntil).After(now):
-		o.Refusal = noTry(at, phoneFactor, a.Policy.TriesForLife)
+	case int(at.Tries) >= a.Rules().TriesForLife || store.Time(at.BlockedUntil).After(now):
+		o.Refusal = noTry(at, phoneFactor, a.Rules().TriesForLife)
 	case len(o.Ways) == 0 && !sends.IsZero():
 		o.Refusal = problem.New(problem.PhoneLimit, "until", sends)
 	case len(o.Ways) == 0:
@@ -124,10 +124,10 @@ func (a *Authority) phoneSends(ctx context.Context, q *db.Queries, customerID st
 		return time.Time{}, err
 	}
 	var until time.Time
-	if n := a.Policy.PhoneSendsPerDay; len(last) >= n {
+	if n := a.Rules().PhoneSendsPerDay; len(last) >= n {
 		until = store.Time(last[n-1]).Add(day)
 	}
-	if n := a.Policy.PhoneSendsPerHour; len(last) >= n {
+	if n := a.Rules().PhoneSendsPerHour; len(last) >= n {
 		if hour := store.Time(last[n-1]).Add(time.Hour); hour.After(now) && hour.After(until) {
 			until = hour
 		}
@@ -206,9 +206,9 @@ func (a *Authority) BeginPhone(ctx context.Context, by audit.Actor, customerID, 
 				return err
 			}
 		}
-		life := map[phone.Way]time.Duration{phone.SMS: a.Policy.PhoneCodeLife, phone.StaffCallback: a.Policy.PhoneCallbackLife}[way]
+		life := map[phone.Way]time.Duration{phone.SMS: a.Rules().PhoneCodeLife, phone.StaffCallback: a.Rules().PhoneCallbackLife}[way]
 		if life == 0 {
-			life = a.Policy.PhoneCallLife
+			life = a.Rules().PhoneCallLife
 		}
 		expires := store.Micros(d.now.Add(life))
 		if err := d.InsertPhoneCheck(ctx, db.InsertPhoneCheckParams{ID: id, Customer: customerID, Object: object, Way: string(way), Language: language, NumberMac: mac, CodeSealed: sealed,
@@ -298,7 +298,7 @@ func (a *Authority) phoneCheckOf(ctx context.Context, row db.PhoneCheck, now tim
 		return c, err
 	}
 	if !store.Time(at.BlockedUntil).After(now) {
-		c.TriesLeft = a.Policy.PhoneTries - int(at.Tries)%a.Policy.PhoneTries
+		c.TriesLeft = a.Rules().PhoneTries - int(at.Tries)%a.Rules().PhoneTries
 	}
 	if a.Telephone != nil && c.Way == phone.CallIn {
 		c.Dial = a.Telephone.Kinds().Dial
@@ -344,7 +344,7 @@ func (a *Authority) ProvePhone(ctx context.Context, by audit.Actor, object, code
 
 // tryPhoneCode counts a try, then looks at a code, whether it was typed on our page or on the telephone's keys.
 func (d *deed) tryPhoneCode(ctx context.Context, row db.PhoneCheck, code string) error {
-	p := d.a.Policy
+	p := *d.a.Rules()
 	if slices.Contains(phone.Final, phoneState(row, d.now)) || row.CreatedAt <= d.fence(ctx) {
 		return problem.New(problem.PhoneOver)
 	}

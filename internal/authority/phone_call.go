@@ -279,7 +279,7 @@ func (a *Authority) deliverPhone(ctx context.Context, row db.Outbox, now time.Ti
 		if failed != nil {
 			return a.endDelivery(ctx, row, now, "dead", "unreadable")
 		}
-		text, failed := a.Speak(check.Language, "sms", map[string]string{"purpose": purposeOf(check.Object), "code": code, "minutes": strconv.Itoa(int(a.Policy.PhoneCodeLife / time.Minute))})
+		text, failed := a.Speak(check.Language, "sms", map[string]string{"purpose": purposeOf(check.Object), "code": code, "minutes": strconv.Itoa(int(a.Rules().PhoneCodeLife / time.Minute))})
 		if failed != nil {
 			a.Log.Error("composing a short message", "err", failed)
 			return a.endDelivery(ctx, row, now, "dead", "no words")

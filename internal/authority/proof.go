@@ -61,7 +61,7 @@ func (a *Authority) claims(p Proof) (claims signing.Proof, envelope *signing.Env
 		return claims, nil, now, err
 	}
 	claims, envelope, err = signing.ParseProof(p.DPoP)
-	if err != nil || claims.Method != p.Method || claims.URL != p.URL || claims.Body != signing.BodyHash(p.Body) || claims.Time.Sub(now).Abs() > a.Policy.ProofSkew {
+	if err != nil || claims.Method != p.Method || claims.URL != p.URL || claims.Body != signing.BodyHash(p.Body) || claims.Time.Sub(now).Abs() > a.Rules().ProofSkew {
 		return claims, nil, now, problem.New(problem.ProofRefused)
 	}
 	return claims, envelope, now, nil
@@ -103,7 +103,7 @@ func (a *Authority) signedNow(ctx context.Context, tokenID string, envelope *sig
 func (a *Authority) proofUse(claims signing.Proof, now time.Time) db.UseProofParams {
 	id := hashCookie(claims.Token + "|" + claims.ID)
 	binary.BigEndian.PutUint32(id, uint32(claims.Time.Unix())) //nolint:gosec // it is near to now
-	return db.UseProofParams{ID: id, ExpiresAt: store.Micros(now.Add(2 * a.Policy.ProofSkew))}
+	return db.UseProofParams{ID: id, ExpiresAt: store.Micros(now.Add(2 * a.Rules().ProofSkew))}
 }
 
 // tokenActor is a token as the trail names it.

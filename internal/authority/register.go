@@ -62,9 +62,9 @@ func (a *Authority) Register(ctx context.Context, by audit.Actor, compact string
 		d.on(row.Customer, row.ID)
 		customerID = row.Customer
 		if bytes.Equal(row.RequestHash, req.Hash[:]) { // this very request was refused before; an app that missed the answer pays for it once
-			return problem.New(problem.RegistrationRefused, "tries_left", a.Policy.RegistrationTries-int(row.Tries))
+			return problem.New(problem.RegistrationRefused, "tries_left", a.Rules().RegistrationTries-int(row.Tries))
 		}
-		n, err := d.CountEnrolmentTry(ctx, db.CountEnrolmentTryParams{ID: row.ID, ExpiresAt: store.Micros(d.now), Tries: int64(a.Policy.RegistrationTries), RequestHash: req.Hash[:]})
+		n, err := d.CountEnrolmentTry(ctx, db.CountEnrolmentTryParams{ID: row.ID, ExpiresAt: store.Micros(d.now), Tries: int64(a.Rules().RegistrationTries), RequestHash: req.Hash[:]})
 		if errors.Is(err, store.ErrNone) {
 			out, err = d.answeredOr(ctx, req, problem.RegistrationRefused)
 			return err
@@ -77,17 +77,17 @@ func (a *Authority) Register(ctx context.Context, by audit.Actor, compact string
 			want = row.KeyTypedMac
 		}
 		right := subtle.ConstantTimeCompare(keyMAC, want) & subtle.ConstantTimeCompare(a.codeMAC(req.Number), row.NumberMac)
-		made := row.KeyExpiresAt - a.Policy.RegistrationKeyLife.Microseconds()
+		made := row.KeyExpiresAt - a.Rules().RegistrationKeyLife.Microseconds()
 		if row.Purpose == string(enrolment.Release) { // its key lives long, on paper; the order before it is what the fence is compared with
 			made = row.OrderedAt
 		}
 		alive := store.Time(row.KeyExpiresAt).After(d.now) && made > d.fence(ctx)
 		if right != 1 || !alive {
-			if int(n) >= a.Policy.RegistrationTries {
+			if int(n) >= a.Rules().RegistrationTries {
 				e := store.Enrolment(row)
 				return errors.Join(d.endEnrolment(ctx, e, enrolment.Burn), d.also(ctx, audit.EnrolmentBurn, e.ID), d.refuse(problem.New(problem.RegistrationBurnt)))
 			}
-			return d.refuse(problem.New(problem.RegistrationRefused, "tries_left", a.Policy.RegistrationTries-int(n)))
+			return d.refuse(problem.New(problem.RegistrationRefused, "tries_left", a.Rules().RegistrationTries-int(n)))
 		}
 		out.Answer, err = d.redeem(ctx, row, req, compact, typed, &asked)
 		return err
@@ -145,12 +145,12 @@ func (d *deed) redeem(ctx context.Context, row db.Enrolment, req signing.Registr
 	if err := d.unfrozen(ctx, Registrations); err != nil {
 		return "", err
 	}
-	n, err := d.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: row.Customer, RegisteredAt: store.Micros(d.now.Add(-a.Policy.DownloadWindow))})
+	n, err := d.DownloadsSince(ctx, db.DownloadsSinceParams{Customer: row.Customer, RegisteredAt: store.Micros(d.now.Add(-a.Rules().DownloadWindow))})
 	if err != nil {
 		return "", err
 	}
-	if int(n) >= a.Policy.Downloads {
-		return "", problem.New(problem.DownloadsUsedUp, "limit", a.Policy.Downloads)
+	if int(n) >= a.Rules().Downloads {
+		return "", problem.New(problem.DownloadsUsedUp, "limit", a.Rules().Downloads)
 	}
 	c, err := d.CustomerByID(ctx, row.Customer)
 	if err != nil {
@@ -159,7 +159,7 @@ func (d *deed) redeem(ctx context.Context, row db.Enrolment, req signing.Registr
 	if c.State != "active" {
 		return "", problem.New(problem.RegistrationRefused)
 	}
-	t := token.Token{ID: a.newID(ident.Token, d.now), Customer: row.Customer, Generation: 1, Expires: d.now.Add(a.Policy.TokenLife).Truncate(time.Second)}
+	t := token.Token{ID: a.newID(ident.Token, d.now), Customer: row.Customer, Generation: 1, Expires: d.now.Add(a.Rules().TokenLife).Truncate(time.Second)}
 	by := "qr"
 	if typed {
 		by = "typed"
@@ -183,8 +183,8 @@ func (d *deed) redeem(ctx context.Context, row db.Enrolment, req signing.Registr
 	if err != nil {
 		return "", problem.New(problem.Malformed)
 	}
-	answer, err := signing.MakeAnswer(signing.Answer{Issuer: a.Bank.TokenOrigin, Request: req.Hash, Token: t.ID, Agreement: signing.JWK(own.PublicKey().Bytes()), Digits: a.Policy.OTPDigits,
-		Step: a.Policy.OTPStep, Now: d.now, Contract: a.contract(c), Certificate: certificate}, issuer.Kid, a.Keys.SignIssuer)
+	answer, err := signing.MakeAnswer(signing.Answer{Issuer: a.Bank.TokenOrigin, Request: req.Hash, Token: t.ID, Agreement: signing.JWK(own.PublicKey().Bytes()), Digits: a.Rules().OTPDigits,
+		Step: a.Rules().OTPStep, Now: d.now, Contract: a.contract(c), Certificate: certificate}, issuer.Kid, a.Keys.SignIssuer)
 	if err != nil {
 		return "", err
 	}
@@ -210,8 +210,8 @@ func (d *deed) redeem(ctx context.Context, row db.Enrolment, req signing.Registr
 	d.object = t.ID
 	d.detail = map[string]string{"platform": req.Platform, "by": by, "enrolment": row.ID, "purpose": row.Purpose}
 	err = d.InsertToken(ctx, db.InsertTokenParams{ID: t.ID, Customer: row.Customer, Enrolment: row.ID, Generation: int64(t.Generation), Platform: req.Platform,
-		SigningKey: req.SigningKey[:], KeyThumbprint: req.SigningKey.Thumbprint(), Certificate: certificate, OtpKey: otpKey, OcraKey: ocraKey, Digits: int64(a.Policy.OTPDigits),
-		StepSeconds: int64(a.Policy.OTPStep / time.Second), LastStep: 0, RegisteredAt: store.Micros(d.now), ExpiresAt: store.Micros(t.Expires)})
+		SigningKey: req.SigningKey[:], KeyThumbprint: req.SigningKey.Thumbprint(), Certificate: certificate, OtpKey: otpKey, OcraKey: ocraKey, Digits: int64(a.Rules().OTPDigits),
+		StepSeconds: int64(a.Rules().OTPStep / time.Second), LastStep: 0, RegisteredAt: store.Micros(d.now), ExpiresAt: store.Micros(t.Expires)})
 	if err == nil {
 		err = d.tellObject(ctx, row.Customer, "token_registered", t.ID, map[string]string{"phone": req.Platform})
 	}

@@ -81,7 +81,7 @@ func (a *Authority) BeginReissue(ctx context.Context, v Visit, wish reissue.Wish
 	var blocked error
 	var tries int
 	err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		if tries, blocked = takeTry(ctx, tx.Queries, a.Policy, now, owner.ID, cashCard, ""); problem.KindOf(blocked) == "" {
+		if tries, blocked = takeTry(ctx, tx.Queries, *a.Rules(), now, owner.ID, cashCard, ""); problem.KindOf(blocked) == "" {
 			return blocked
 		}
 		return nil
@@ -101,7 +101,7 @@ func (a *Authority) BeginReissue(ctx context.Context, v Visit, wish reissue.Wish
 	}
 	if !got.Right || got.Ref != owner.Ref {
 		refusal := refuse(owner.ID)
-		if left(a.Policy, tries) == 0 { // somebody tries her card: she is told
+		if left(*a.Rules(), tries) == 0 { // somebody tries her card: she is told
 			refusal = errors.Join(refusal, a.tellBlocked(ctx, owner.ID, cashCard))
 		}
 		return cookie, refusal
@@ -110,7 +110,7 @@ func (a *Authority) BeginReissue(ctx context.Context, v Visit, wish reissue.Wish
 		id := a.newID(ident.Reissue, d.now)
 		d.on(owner.ID, id)
 		d.detail = map[string]string{"wish": string(wish)}
-		cookie = Cookie{Session: base64.RawURLEncoding.EncodeToString(a.random(32)), Expires: d.now.Add(a.Policy.ReissueWindow)}
+		cookie = Cookie{Session: base64.RawURLEncoding.EncodeToString(a.random(32)), Expires: d.now.Add(a.Rules().ReissueWindow)}
 		return errors.Join(clearTries(ctx, d.Queries, owner.ID, cashCard, ""), d.InsertReissue(ctx, db.InsertReissueParams{ID: id, Hash: hashCookie(cookie.Session), Customer: owner.ID, Wish: string(wish),
 			CardAt: store.Micros(d.now), Device: v.Actor.Device, Source: v.Actor.Source, ExpiresAt: store.Micros(cookie.Expires)}))
 	})

@@ -46,7 +46,7 @@ func (a *Authority) OrderReissue(ctx context.Context, v Visit, cookie string) (e
 		if !ok || r.Confirm.IsZero() {
 			return problem.New(problem.PhoneOver)
 		}
-		if r.Phone = at; !r.Proved(d.now, a.Policy.ReissueWindow) {
+		if r.Phone = at; !r.Proved(d.now, a.Rules().ReissueWindow) {
 			return problem.New(problem.ReissueOver)
 		}
 		if err := store.Must(d.PhoneReissue(ctx, db.PhoneReissueParams{ID: r.ID, PhoneAt: store.Micros(at), Now: store.Micros(d.now)})); err != nil {
@@ -59,7 +59,7 @@ func (a *Authority) OrderReissue(ctx context.Context, v Visit, cookie string) (e
 		if r.Wish == reissue.Service {
 			return d.endReissue(ctx, r, reissue.Restart)
 		}
-		expires = d.now.Add(a.Policy.ReissueLife)
+		expires = d.now.Add(a.Rules().ReissueLife)
 		return d.orderReissue(ctx, r, expires)
 	})
 	return expires, err
@@ -91,7 +91,7 @@ func (d *deed) orderReissue(ctx context.Context, r reissue.Reissue, expires time
 		return err
 	}
 	id := a.newID(ident.Enrolment, d.now)
-	_, number, err := d.placeOrder(ctx, order{id: id, customer: r.Customer, purpose: enrolment.Reissue, address: to.ID, device: d.by.Device, source: d.by.Source, life: a.Policy.ReissueLife})
+	_, number, err := d.placeOrder(ctx, order{id: id, customer: r.Customer, purpose: enrolment.Reissue, address: to.ID, device: d.by.Device, source: d.by.Source, life: a.Rules().ReissueLife})
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (a *Authority) StartReissue(ctx context.Context, v Visit, cookie, code stri
 			}
 		}
 		return errors.Join(d.endReissue(ctx, r, reissue.Start), d.cancelOpen(ctx, r.Customer), d.cool(ctx, r.Customer, TokenReissued, t.ID, false),
-			d.tellObject(ctx, r.Customer, "token_reissued", t.ID, map[string]string{"phone": t.Platform, "until": d.now.Add(a.Policy.CoolingOff).Format(time.RFC3339)}))
+			d.tellObject(ctx, r.Customer, "token_reissued", t.ID, map[string]string{"phone": t.Platform, "until": d.now.Add(a.Rules().CoolingOff).Format(time.RFC3339)}))
 	})
 }
 

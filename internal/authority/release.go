@@ -111,7 +111,7 @@ func (a *Authority) MakeRelease(ctx context.Context, v Visit, s *Session, reissu
 		}
 		d.detail = map[string]string{"items": strings.Join(words, " "), "reason": f.Reason}
 		made, err := store.Once(d.InsertRelease(ctx, db.InsertReleaseParams{ID: id, Mac: a.releaseMAC(number), Once: once[:], Customer: customerID, Sealed: sealed, Items: strings.Join(words, " "), Reason: f.Reason,
-			Device: by.Device, Source: by.Source, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(d.now.Add(a.Policy.ReleaseLife))}))
+			Device: by.Device, Source: by.Source, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(d.now.Add(a.Rules().ReleaseLife))}))
 		if err != nil {
 			return err
 		}

@@ -110,5 +110,5 @@ func (d *deed) expire(ctx context.Context, row db.Token) error {
 	if err != nil || !fresh {
 		return err
 	}
-	return d.tellDate(ctx, row, "token_expired", map[string]string{"until": store.Time(row.ExpiresAt).Add(d.a.Policy.RenewalGrace).Format(time.RFC3339)})
+	return d.tellDate(ctx, row, "token_expired", map[string]string{"until": store.Time(row.ExpiresAt).Add(d.a.Rules().RenewalGrace).Format(time.RFC3339)})
 }

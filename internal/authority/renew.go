@@ -102,7 +102,7 @@ func (a *Authority) Renew(ctx context.Context, source, compact string) (out Rene
 
 // renewable says whether a token's keys can be renewed now. A lock or a suspension stays what it is: no renewal launders it.
 func (d *deed) renewable(t token.Token, c db.Customer) error {
-	p := d.a.Policy
+	p := *d.a.Rules()
 	switch {
 	case c.State != string(customer.Active):
 		return problem.New(problem.ServiceStopped)
@@ -122,7 +122,7 @@ func (d *deed) renewable(t token.Token, c db.Customer) error {
 
 // takeNumber uses up the mailed number that an expired token is renewed with. A try is counted before the number is looked at; a request that comes again is not counted again.
 func (d *deed) takeNumber(ctx context.Context, t token.Token, req signing.Renewal) error {
-	p := d.a.Policy
+	p := *d.a.Rules()
 	needed := problem.New(problem.RenewalNumberNeeded, "expired", t.Expires)
 	if req.Number == "" {
 		return needed
@@ -169,7 +169,7 @@ func (a *Authority) renewalMAC(tokenID, number string) []byte {
 // openRenewal makes the next keys and keeps them beside the ones in use.
 func (d *deed) openRenewal(ctx context.Context, t token.Token, c db.Customer, req signing.Renewal, compact string, late bool) (string, error) {
 	a := d.a
-	expires := d.now.Add(a.Policy.TokenLife).Truncate(time.Second)
+	expires := d.now.Add(a.Rules().TokenLife).Truncate(time.Second)
 	issuer := a.Keys.Issuer()
 	certificate, err := signing.MakeCertificate(signing.Certificate{Issuer: a.Bank.TokenOrigin, Token: t.ID, Customer: a.pairwise(t.Customer), KeyThumbprint: req.SigningKey.Thumbprint(),
 		NotBefore: d.now, Expires: expires, Generation: req.Generation, ActivatedBy: "renewal"}, issuer.Kid, a.Keys.SignIssuer)
@@ -188,8 +188,8 @@ func (d *deed) openRenewal(ctx context.Context, t token.Token, c db.Customer, re
 	if err != nil {
 		return "", problem.New(problem.Malformed)
 	}
-	answer, err := signing.MakeRenewalAnswer(signing.Answer{Issuer: a.Bank.TokenOrigin, Request: req.Hash, Token: t.ID, Agreement: signing.JWK(own.PublicKey().Bytes()), Digits: a.Policy.OTPDigits,
-		Step: a.Policy.OTPStep, Now: d.now, Contract: a.contract(c), Certificate: certificate}, issuer.Kid, a.Keys.SignIssuer)
+	answer, err := signing.MakeRenewalAnswer(signing.Answer{Issuer: a.Bank.TokenOrigin, Request: req.Hash, Token: t.ID, Agreement: signing.JWK(own.PublicKey().Bytes()), Digits: a.Rules().OTPDigits,
+		Step: a.Rules().OTPStep, Now: d.now, Contract: a.contract(c), Certificate: certificate}, issuer.Kid, a.Keys.SignIssuer)
 	if err != nil {
 		return "", err
 	}
@@ -209,8 +209,8 @@ func (d *deed) openRenewal(ctx context.Context, t token.Token, c db.Customer, re
 		return "", err
 	}
 	return answer, d.InsertRenewal(ctx, db.InsertRenewalParams{Token: t.ID, ID: req.ID, Generation: int64(req.Generation), Late: late, Platform: req.Platform, RequestHash: req.Hash[:], Answer: answer,
-		SigningKey: req.SigningKey[:], KeyThumbprint: req.SigningKey.Thumbprint(), Certificate: certificate, OtpKey: otpKey, OcraKey: ocraKey, Digits: int64(a.Policy.OTPDigits),
-		StepSeconds: int64(a.Policy.OTPStep / time.Second), ExpiresAt: store.Micros(expires), Tried: []byte{}, CreatedAt: store.Micros(d.now)})
+		SigningKey: req.SigningKey[:], KeyThumbprint: req.SigningKey.Thumbprint(), Certificate: certificate, OtpKey: otpKey, OcraKey: ocraKey, Digits: int64(a.Rules().OTPDigits),
+		StepSeconds: int64(a.Rules().OTPStep / time.Second), ExpiresAt: store.Micros(expires), Tried: []byte{}, CreatedAt: store.Micros(d.now)})
 }
 
 // ConfirmRenewal is R2: a code of the next keys, signed by the next key, proves that the app has them; then, in one statement, they take the place of those in use. Whoever has confirmed gets the
@@ -275,9 +275,9 @@ func (d *deed) confirmRenewal(ctx context.Context, r db.Renewal, req signing.Con
 		return "", problem.New(problem.RenewalNumberNeeded, "expired", t.Expires)
 	}
 	if bytes.Equal(r.Tried, req.Hash[:]) {
-		return "", problem.New(problem.RenewalCodeWrong, "tries_left", a.Policy.RenewalTries-int(r.Tries))
+		return "", problem.New(problem.RenewalCodeWrong, "tries_left", a.Rules().RenewalTries-int(r.Tries))
 	}
-	n, err := d.CountRenewalTry(ctx, db.CountRenewalTryParams{Token: r.Token, ID: r.ID, Tried: req.Hash[:], Hard: int64(a.Policy.RenewalTries)})
+	n, err := d.CountRenewalTry(ctx, db.CountRenewalTryParams{Token: r.Token, ID: r.ID, Tried: req.Hash[:], Hard: int64(a.Rules().RenewalTries)})
 	if errors.Is(err, store.ErrNone) {
 		return "", store.ErrConflict
 	}
@@ -291,15 +291,15 @@ func (d *deed) confirmRenewal(ctx context.Context, r db.Renewal, req signing.Con
 	// The code is of the step before: the one that the app shows now stays good for the customer.
 	length := time.Duration(r.StepSeconds) * time.Second
 	before := otp.StepAt(d.now, length) - 1
-	step, verdict := otp.Check(key, req.Code, int(r.Digits), before-a.Policy.MaxDrift, before+a.Policy.MaxDrift, 0)
+	step, verdict := otp.Check(key, req.Code, int(r.Digits), before-a.Rules().MaxDrift, before+a.Rules().MaxDrift, 0)
 	if verdict != otp.Right || req.Answer != signing.Hash(r.Answer) {
-		if left := a.Policy.RenewalTries - int(n); left > 0 {
+		if left := a.Rules().RenewalTries - int(n); left > 0 {
 			return "", d.refuse(problem.New(problem.RenewalCodeWrong, "tries_left", left))
 		}
 		return "", errors.Join(store.Must(d.BurnRenewal(ctx, db.BurnRenewalParams{Token: r.Token, ID: r.ID, EndedAt: store.Micros(d.now)})), d.also(ctx, audit.RenewalBurn, t.ID),
 			d.refuse(problem.New(problem.RenewalBurnt)))
 	}
-	return d.switchToken(ctx, t, r, step, otp.LearnDrift(step, before, a.Policy.MaxDrift))
+	return d.switchToken(ctx, t, r, step, otp.LearnDrift(step, before, a.Rules().MaxDrift))
 }
 
 // switchToken puts the next keys in the place of those in use, which are kept for what they have signed.
@@ -307,7 +307,7 @@ func (d *deed) switchToken(ctx context.Context, t token.Token, r db.Renewal, ste
 	a := d.a
 	least := d.now
 	if r.Late {
-		least = d.now.Add(-a.Policy.RenewalGrace)
+		least = d.now.Add(-a.Rules().RenewalGrace)
 	}
 	issuer := a.Keys.Issuer()
 	receipt, err := signing.MakeReceipt(signing.Receipt{Issuer: a.Bank.TokenOrigin, Token: t.ID, Renewal: r.ID, Generation: int(r.Generation), KeyThumbprint: r.KeyThumbprint, Time: d.now},
@@ -320,7 +320,7 @@ func (d *deed) switchToken(ctx context.Context, t token.Token, r db.Renewal, ste
 	}
 	switched, err := store.Once(d.SwitchToken(ctx, db.SwitchTokenParams{ID: t.ID, Generation: r.Generation, Platform: r.Platform, SigningKey: r.SigningKey, KeyThumbprint: r.KeyThumbprint,
 		Certificate: r.Certificate, OtpKey: r.OtpKey, OcraKey: r.OcraKey, Digits: r.Digits, StepSeconds: r.StepSeconds, LastStep: step, Drift: drift, ExpiresAt: r.ExpiresAt,
-		Least: store.Micros(least), StepAt: stepStart(a.Policy, step), Renewal: r.ID}))
+		Least: store.Micros(least), StepAt: stepStart(*a.Rules(), step), Renewal: r.ID}))
 	if err != nil {
 		return "", err
 	}
@@ -368,7 +368,7 @@ func (a *Authority) ExpiredTokenOf(ctx context.Context, s Session) (out ExpiredT
 	if err != nil {
 		return out, err
 	}
-	out = ExpiredToken{Expired: t.Expires, Until: t.Expires.Add(a.Policy.RenewalGrace)}
+	out = ExpiredToken{Expired: t.Expires, Until: t.Expires.Add(a.Rules().RenewalGrace)}
 	number, err := a.Store.Reader().RenewalNumberOf(ctx, t.ID)
 	if errors.Is(err, store.ErrNone) || err == nil && (number.State != "open" || number.ExpiresAt <= store.Micros(now)) {
 		return out, nil
@@ -427,11 +427,11 @@ func (a *Authority) OrderRenewal(ctx context.Context, s Session, confirm []byte)
 			return problem.New(problem.AddressRefused)
 		}
 		to := store.Address(addresses[len(addresses)-1])
-		if until := to.Since.Add(a.Policy.ObjectionTime); until.After(d.now) && store.Time(row.RegisteredAt).Before(to.Since) { // whoever has just put an address of his own on file reads no number there
+		if until := to.Since.Add(a.Rules().ObjectionTime); until.After(d.now) && store.Time(row.RegisteredAt).Before(to.Since) { // whoever has just put an address of his own on file reads no number there
 			return problem.New(problem.WaitingTime, "until", until)
 		}
 		number := enrolment.Digits([16]byte(a.random(16)), enrolment.NumberDigits)
-		expires := d.now.Add(a.Policy.EnrolmentLife)
+		expires := d.now.Add(a.Rules().EnrolmentLife)
 		return errors.Join(
 			d.PutRenewalNumber(ctx, db.PutRenewalNumberParams{Token: t.ID, NumberMac: a.renewalMAC(t.ID, number), Tried: []byte{}, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(expires)}),
 			d.mail(ctx, to, "renewal_number", map[string]string{"number": number[:4] + " " + number[4:], "app": a.Bank.TokenOrigin, "expires": expires.UTC().Format(time.RFC3339)}, expires))

@@ -26,7 +26,7 @@ func (a *Authority) Rules() *policy.Policy { return a.rules.Load() }
 // SetRules puts another policy in force on this node, until the console sets a number: for the start, and for tests.
 func (a *Authority) SetRules(p policy.Policy) {
 	a.Policy = p
-	a.rules.Store(&p)
+	a.rules.Store(&a.Policy)
 }
 
 // loadRules puts in force what stands in the store. What does not hold any more, because the configuration has changed under it, is left out whole and said in the log: the configuration alone holds.
@@ -36,11 +36,13 @@ func (a *Authority) loadRules(ctx context.Context) error {
 		return fmt.Errorf("reading the policy: %w", err)
 	}
 	p, err := overlay(a.Policy, rows)
-	if err != nil {
+	if broken := err != nil; a.broken.Swap(broken) != broken && broken {
 		a.Log.Error("what was set at the console does not hold with this configuration; the configuration alone is in force", "err", err)
-		p = a.Policy
 	}
-	if old := a.rules.Load(); old == nil || *old != p {
+	switch {
+	case err != nil || len(rows) == 0:
+		a.rules.Store(&a.Policy)
+	case *a.rules.Load() != p:
 		a.rules.Store(&p)
 	}
 	return nil

@@ -108,14 +108,14 @@ func (a *Authority) SessionOf(ctx context.Context, cookie string) (Session, erro
 		return Session{}, problem.New(problem.SessionOver)
 	}
 	h := hashCookie(cookie)
-	row, err := a.Store.Reader().LiveSession(ctx, db.LiveSessionParams{Hash: h, ExpiresAt: store.Micros(now), SeenAt: store.Micros(now.Add(-a.Policy.SessionIdle))})
+	row, err := a.Store.Reader().LiveSession(ctx, db.LiveSessionParams{Hash: h, ExpiresAt: store.Micros(now), SeenAt: store.Micros(now.Add(-a.Rules().SessionIdle))})
 	if errors.Is(err, store.ErrNone) {
 		return Session{}, problem.New(problem.SessionOver)
 	}
 	if err != nil {
 		return Session{}, err
 	}
-	if now.Sub(store.Time(row.SeenAt)) > a.Policy.SessionIdle/15 { // often enough to be right, seldom enough to be cheap
+	if now.Sub(store.Time(row.SeenAt)) > a.Rules().SessionIdle/15 { // often enough to be right, seldom enough to be cheap
 		err := a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
 			return tx.TouchSession(ctx, db.TouchSessionParams{Hash: h, SeenAt: store.Micros(now)})
 		})
@@ -141,7 +141,7 @@ func (d *deed) openSession(ctx context.Context, s Session) (Cookie, error) {
 	if s.Full {
 		level = "full"
 	}
-	expires := d.now.Add(d.a.Policy.SessionLife)
+	expires := d.now.Add(d.a.Rules().SessionLife)
 	if !s.Expires.IsZero() && s.Expires.Before(expires) {
 		expires = s.Expires // a step inside a session does not make it longer
 	}
@@ -262,7 +262,7 @@ func (a *Authority) Login(ctx context.Context, v Visit, loginID string, pw []byt
 			_, err = tx.CountThrottle(ctx, db.CountThrottleParams{Bucket: "nobody", StartedAt: store.Micros(now), Stale: store.Micros(now)})
 			return err
 		}
-		tries, blocked = takeTry(ctx, tx.Queries, a.Policy, now, subject, loginPassword, lane)
+		tries, blocked = takeTry(ctx, tx.Queries, *a.Rules(), now, subject, loginPassword, lane)
 		if problem.KindOf(blocked) == "" {
 			return blocked
 		}
@@ -287,7 +287,7 @@ func (a *Authority) Login(ctx context.Context, v Visit, loginID string, pw []byt
 		if err := a.sourceFailed(ctx, v.Actor.Source, now); err != nil {
 			return Session{}, Cookie{}, err
 		}
-		if known && blocked == nil && !ok && left(a.Policy, tries) == 0 {
+		if known && blocked == nil && !ok && left(*a.Rules(), tries) == 0 {
 			if err := a.tellBlocked(ctx, c.ID, loginPassword); err != nil {
 				return Session{}, Cookie{}, err
 			}
@@ -420,7 +420,7 @@ func (a *Authority) Sessions(ctx context.Context, s Session) ([]Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	rows, err := a.Store.Reader().LiveSessionsOf(ctx, db.LiveSessionsOfParams{Customer: s.Customer, ExpiresAt: store.Micros(now), SeenAt: store.Micros(now.Add(-a.Policy.SessionIdle))})
+	rows, err := a.Store.Reader().LiveSessionsOf(ctx, db.LiveSessionsOfParams{Customer: s.Customer, ExpiresAt: store.Micros(now), SeenAt: store.Micros(now.Add(-a.Rules().SessionIdle))})
 	out := make([]Session, len(rows))
 	for i, r := range rows {
 		out[i] = sessionOf(r)

@@ -88,7 +88,7 @@ func (a *Authority) InviteStaff(ctx context.Context, by string, n NewStaff) (Inv
 func (d *deed) invite(ctx context.Context, by string, n NewStaff) (Invitation, error) {
 	a := d.a
 	code := base64.RawURLEncoding.EncodeToString(a.random(staff.LinkBytes))
-	m := staff.Member{ID: a.newID(ident.Staff, d.now), Name: n.Name, Person: n.Person, Branch: n.Branch, Role: n.Role, State: staff.Invited, InvitedBy: by, Invited: d.now, Open: d.now.Add(a.Policy.StaffLinkLife)}
+	m := staff.Member{ID: a.newID(ident.Staff, d.now), Name: n.Name, Person: n.Person, Branch: n.Branch, Role: n.Role, State: staff.Invited, InvitedBy: by, Invited: d.now, Open: d.now.Add(a.Rules().StaffLinkLife)}
 	d.on("", m.ID)
 	d.detail = map[string]string{"role": string(n.Role)}
 	err := d.InsertStaff(ctx, db.InsertStaffParams{ID: m.ID, Name: n.Name, Role: string(n.Role), Handle: a.random(passkey.HandleBytes), InvitedBy: by, CreatedAt: store.Micros(d.now),
@@ -184,7 +184,7 @@ func (a *Authority) RegisterStaff(ctx context.Context, by audit.Actor, code, bin
 	}
 	err = a.do(ctx, by, audit.StaffRegister, func(ctx context.Context, d *deed) error {
 		d.on("", row.ID)
-		open := d.now.Add(a.Policy.StaffLinkLife)
+		open := d.now.Add(a.Rules().StaffLinkLife)
 		used, err := store.Once(d.UseStaffLink(ctx, db.UseStaffLinkParams{Mac: link.Mac, UsedAt: store.Micros(d.now)}))
 		if err != nil {
 			return err

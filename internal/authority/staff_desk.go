@@ -175,7 +175,7 @@ func (a *Authority) SuspendAtDesk(ctx context.Context, s StaffSession, id, words
 		if err != nil {
 			return err
 		}
-		d.detail = map[string]string{"reason": reason}
+		d.detail = map[string]string{"words": reason}
 		_, err = d.EndStaffSessions(ctx, db.EndStaffSessionsParams{Staff: row.ID, EndedAt: store.Micros(d.now)})
 		return errors.Join(err, store.Must(d.Queries.SuspendStaff(ctx, row.ID)))
 	})

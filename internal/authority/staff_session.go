@@ -142,7 +142,7 @@ func (d *deed) holdStaffPasskey(ctx context.Context, p db.Passkey) error {
 func (d *deed) openStaffSession(ctx context.Context, member, key string) (string, error) {
 	value := base64.RawURLEncoding.EncodeToString(d.a.random(32))
 	row := db.InsertStaffSessionParams{Hash: hashCookie(value), ID: d.a.newID(ident.StaffVisit, d.now), Staff: member, Passkey: key, Device: d.by.Device, Source: d.by.Source,
-		CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(d.now.Add(d.a.Policy.StaffLife))}
+		CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(d.now.Add(d.a.Rules().StaffLife))}
 	last, err := d.LastStaffSession(ctx, member)
 	if err == nil {
 		row.PreviousAt, row.PreviousPlace = last.CreatedAt, last.Device
@@ -162,14 +162,14 @@ func (a *Authority) StaffSessionOf(ctx context.Context, cookie string) (StaffSes
 		return StaffSession{}, problem.New(problem.SessionOver)
 	}
 	h := hashCookie(cookie)
-	r, err := a.Store.Reader().LiveStaffSession(ctx, db.LiveStaffSessionParams{Hash: h, ExpiresAt: store.Micros(now), SeenAt: store.Micros(now.Add(-a.Policy.StaffIdle))})
+	r, err := a.Store.Reader().LiveStaffSession(ctx, db.LiveStaffSessionParams{Hash: h, ExpiresAt: store.Micros(now), SeenAt: store.Micros(now.Add(-a.Rules().StaffIdle))})
 	if errors.Is(err, store.ErrNone) || err == nil && !staff.May(staff.Role(r.Role), staff.Session) {
 		return StaffSession{}, problem.New(problem.SessionOver)
 	}
 	if err != nil {
 		return StaffSession{}, err
 	}
-	if now.Sub(store.Time(r.SeenAt)) > a.Policy.StaffIdle/15 { // often enough to be right, seldom enough to be cheap
+	if now.Sub(store.Time(r.SeenAt)) > a.Rules().StaffIdle/15 { // often enough to be right, seldom enough to be cheap
 		err := a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {
 			return tx.TouchStaffSession(ctx, db.TouchStaffSessionParams{Hash: h, SeenAt: store.Micros(now)})
 		})
@@ -187,7 +187,7 @@ func (a *Authority) StaffSessions(ctx context.Context, s StaffSession) ([]StaffS
 	if err != nil {
 		return nil, err
 	}
-	rows, err := a.Store.Reader().LiveStaffSessions(ctx, db.LiveStaffSessionsParams{Staff: s.Staff, ExpiresAt: store.Micros(now), SeenAt: store.Micros(now.Add(-a.Policy.StaffIdle))})
+	rows, err := a.Store.Reader().LiveStaffSessions(ctx, db.LiveStaffSessionsParams{Staff: s.Staff, ExpiresAt: store.Micros(now), SeenAt: store.Micros(now.Add(-a.Rules().StaffIdle))})
 	out := make([]StaffSession, len(rows))
 	for i, r := range rows {
 		out[i] = StaffSession{ID: r.ID, Staff: r.Staff, Name: s.Name, Role: s.Role, Device: r.Device, Source: r.Source, Created: store.Time(r.CreatedAt), Expires: store.Time(r.ExpiresAt)}

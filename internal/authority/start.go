@@ -63,7 +63,7 @@ func (d *deed) startUse(ctx context.Context, e enrolment.Enrolment, code string)
 		return t, false, err
 	}
 	d.object = e.Token
-	n, err := d.CountStartTry(ctx, db.CountStartTryParams{ID: e.ID, ExpiresAt: store.Micros(d.now), StartTries: int64(a.Policy.StartTries)})
+	n, err := d.CountStartTry(ctx, db.CountStartTryParams{ID: e.ID, ExpiresAt: store.Micros(d.now), StartTries: int64(a.Rules().StartTries)})
 	if errors.Is(err, store.ErrNone) {
 		return t, false, problem.New(problem.EnrolmentNone)
 	}
@@ -80,13 +80,13 @@ func (d *deed) startUse(ctx context.Context, e enrolment.Enrolment, code string)
 		return t, false, err
 	}
 	now := otp.StepAt(d.now, t.Step)
-	from, to := otp.StartWindow(now, a.Policy.MaxDrift)
+	from, to := otp.StartWindow(now, a.Rules().MaxDrift)
 	step, verdict := otp.Check(key, code, t.Digits, from, to, t.LastStep)
 	if verdict != otp.Right {
-		if int(n) >= a.Policy.StartTries {
+		if int(n) >= a.Rules().StartTries {
 			return t, false, errors.Join(d.endEnrolment(ctx, e, enrolment.Burn), d.also(ctx, audit.EnrolmentBurn, e.ID), d.refuse(problem.New(problem.StartBurnt)))
 		}
-		return t, false, d.refuse(problem.New(problem.StartRefused, "tries_left", a.Policy.StartTries-int(n)))
+		return t, false, d.refuse(problem.New(problem.StartRefused, "tries_left", a.Rules().StartTries-int(n)))
 	}
 	if e.Purpose != enrolment.First {
 		if err := d.replaceToken(ctx, e.Customer); err != nil {
@@ -94,7 +94,7 @@ func (d *deed) startUse(ctx context.Context, e enrolment.Enrolment, code string)
 		}
 	}
 	started, err := store.Once(d.Queries.StartToken(ctx, db.StartTokenParams{ID: t.ID, StartedAt: store.Micros(d.now), LastStep: step,
-		Drift: otp.LearnDrift(step, now, a.Policy.MaxDrift), StepAt: stepStart(a.Policy, step)}))
+		Drift: otp.LearnDrift(step, now, a.Rules().MaxDrift), StepAt: stepStart(*a.Rules(), step)}))
 	if err != nil {
 		return t, false, err
 	}
@@ -170,7 +170,7 @@ func (a *Authority) StopToken(ctx context.Context, s Session, errand string) err
 		if err := store.Must(d.SetTokenState(ctx, db.SetTokenStateParams{ID: t.ID, State: string(to), EndedAt: store.Micros(d.now), State_2: string(token.Active)})); err != nil {
 			return err
 		}
-		if err := d.SetReapply(ctx, db.SetReapplyParams{ID: c.ID, ReapplyAt: store.Micros(d.now.Add(a.Policy.WaitAfterCancel))}); err != nil {
+		if err := d.SetReapply(ctx, db.SetReapplyParams{ID: c.ID, ReapplyAt: store.Micros(d.now.Add(a.Rules().WaitAfterCancel))}); err != nil {
 			return err
 		}
 		return errors.Join(d.cancelOpen(ctx, c.ID), d.EndTransactionAuth(ctx, c.ID), d.DeletePush(ctx, t.ID), d.tellObject(ctx, c.ID, "token_stopped", t.ID, nil))

@@ -198,7 +198,7 @@ func (a *Authority) StopByFactor(ctx context.Context, v Visit, loginID string, b
 			_, err = tx.CountThrottle(ctx, db.CountThrottleParams{Bucket: "nobody", StartedAt: store.Micros(now), Stale: store.Micros(now)})
 			return err
 		}
-		tries, blocked = takeTry(ctx, tx.Queries, a.Policy, now, c.ID, f, lane)
+		tries, blocked = takeTry(ctx, tx.Queries, *a.Rules(), now, c.ID, f, lane)
 		if problem.KindOf(blocked) == "" {
 			return blocked
 		}
@@ -221,7 +221,7 @@ func (a *Authority) StopByFactor(ctx context.Context, v Visit, loginID string, b
 	refused := problem.New(problem.StopRefused)
 	if !right || !known || blocked != nil {
 		d := &deed{a: a, now: now, by: v.Actor, action: audit.ServiceStop, customer: c.ID, detail: map[string]string{"by": string(by), "lane": laneWord(lane)}}
-		if known && blocked == nil && left(a.Policy, tries) == 0 {
+		if known && blocked == nil && left(*a.Rules(), tries) == 0 {
 			if err := a.tellBlocked(ctx, c.ID, f); err != nil {
 				return Stop{}, err
 			}
@@ -233,7 +233,7 @@ func (a *Authority) StopByFactor(ctx context.Context, v Visit, loginID string, b
 		d.on(c.ID, "")
 		d.detail = map[string]string{"by": string(by), "lane": laneWord(lane)}
 		if by == StopByCode {
-			once, err := store.Once(d.AcceptStep(ctx, db.AcceptStepParams{ID: code.token.ID, LastStep: code.step, Drift: code.token.Drift, ExpiresAt: store.Micros(d.now), StepAt: stepStart(a.Policy, code.step)}))
+			once, err := store.Once(d.AcceptStep(ctx, db.AcceptStepParams{ID: code.token.ID, LastStep: code.step, Drift: code.token.Drift, ExpiresAt: store.Micros(d.now), StepAt: stepStart(*a.Rules(), code.step)}))
 			if err != nil || !once { // used meanwhile
 				return orKind(err, problem.StopRefused)
 			}
@@ -335,7 +335,7 @@ func (d *deed) unstopped(ctx context.Context, customerID string) error {
 
 // objectsUntil is until when a token that was replaced can say that this was not her; zero where it cannot.
 func (a *Authority) objectsUntil(row db.Token, now time.Time) time.Time {
-	until := store.Time(row.EndedAt).Add(a.Policy.ObjectionTime)
+	until := store.Time(row.EndedAt).Add(a.Rules().ObjectionTime)
 	if row.State != string(token.Replaced) || !until.After(now) {
 		return time.Time{}
 	}
@@ -353,10 +353,10 @@ func (a *Authority) ObjectByToken(ctx context.Context, p Proof) (Stop, error) {
 	}
 	if a.objectsUntil(row, now).IsZero() {
 		return Stop{}, a.writeRefusal(ctx, &deed{a: a, now: now, by: tokenActor(row, p), action: audit.ServiceStop, customer: row.Customer},
-			problem.New(problem.ObjectionLate, "until", store.Time(row.EndedAt).Add(a.Policy.ObjectionTime)))
+			problem.New(problem.ObjectionLate, "until", store.Time(row.EndedAt).Add(a.Rules().ObjectionTime)))
 	}
 	// Once: the phone that a re-issue has replaced may be a thief's by now, and must not stop her again and again.
-	if err := a.useProof(ctx, db.UseProofParams{ID: hashCookie("objection|" + row.ID), ExpiresAt: store.Micros(store.Time(row.EndedAt).Add(2 * a.Policy.ObjectionTime))}); err != nil {
+	if err := a.useProof(ctx, db.UseProofParams{ID: hashCookie("objection|" + row.ID), ExpiresAt: store.Micros(store.Time(row.EndedAt).Add(2 * a.Rules().ObjectionTime))}); err != nil {
 		return Stop{}, err
 	}
 	return a.stopBy(ctx, tokenActor(row, p), row.Customer, map[string]string{"by": "old_token", "token": row.ID})

@@ -7,7 +7,9 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/testkit"
@@ -311,6 +313,9 @@ func TestTheOldPhoneObjects(t *testing.T) {
 			t.Fatalf("objecting: %+v, %v", got, err)
 		}
 		want(t, "the same proof again", only(w.ObjectByToken(ctx, before)), problem.ProofRefused)
+		if all := queue(t, w.SignedIn(staff.Fraud))[incident.Objection]; len(all) != 1 || all[0].Times != 1 || all[0].Detail["by"] != "old_token" {
+			t.Errorf("the fraud desk has %+v", all)
+		}
 		want(t, "a login", testLogin(w, "hanako01"), problem.LoginRefused)
 		want(t, "restarting", w.RestartService(ctx, testkit.Ref), "")
 		w.Clock.Move(2 * time.Minute)

@@ -148,12 +148,28 @@ func (a *Authority) SearchTrail(ctx context.Context, s StaffSession, f audit.Fil
 	return found, err
 }
 
+// TrailMembers is everybody who was ever a member of staff, for the choice of whose acts to look for.
+func (a *Authority) TrailMembers(ctx context.Context, s StaffSession) ([]staff.Member, error) {
+	if err := a.seesDesk(s, staff.TrailSee); err != nil {
+		return nil, err
+	}
+	rows, err := a.Store.Reader().AllStaff(ctx)
+	out := make([]staff.Member, len(rows))
+	for i, r := range rows {
+		out[i] = store.Staff(r)
+	}
+	return out, err
+}
+
 // NamesOf gives the names of the members of staff who act in these entries.
 func (a *Authority) NamesOf(ctx context.Context, entries []audit.Entry) (map[string]string, error) {
 	names := map[string]string{}
 	for _, e := range entries {
-		if e.Actor.Kind == audit.Staff {
-			if _, err := a.staffName(ctx, e.Actor.ID, names); err != nil {
+		for _, id := range []string{e.Actor.ID, e.Object} {
+			if ident.Check(ident.Staff, id) != nil {
+				continue
+			}
+			if _, err := a.staffName(ctx, id, names); err != nil {
 				return nil, err
 			}
 		}

@@ -228,7 +228,7 @@ func (d *deed) payer(ctx context.Context, ref string) (c db.Customer, t db.Token
 	if refusal := unfit(store.Token(t), d.now); refusal != nil {
 		return c, t, refusal
 	}
-	if c.TransactionAuthAt == 0 && !d.a.Policy.TransactionAlways {
+	if c.TransactionAuthAt == 0 && !d.a.Rules().TransactionAlways {
 		return c, t, problem.New(problem.TransactionAuthOff)
 	}
 	return c, t, nil
@@ -401,7 +401,7 @@ func (a *Authority) TransactionAuthOf(ctx context.Context, ref string) (Transact
 	if err != nil {
 		return TransactionAuth{}, err
 	}
-	out := TransactionAuth{Stopped: c.TransfersStoppedAt > 0 || c.State != "active", Required: c.TransactionAuthAt > 0 || a.Policy.TransactionAlways}
+	out := TransactionAuth{Stopped: c.TransfersStoppedAt > 0 || c.State != "active", Required: c.TransactionAuthAt > 0 || a.Rules().TransactionAlways}
 	row, err := a.Store.Reader().CurrentToken(ctx, c.ID)
 	if errors.Is(err, store.ErrNone) {
 		return out, nil

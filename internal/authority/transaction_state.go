@@ -11,5 +11,5 @@ import (
 // whether the bank asks every customer for it. A time is zero where that has not happened.
 func (a *Authority) TransactionState(ctx context.Context, s Session) (since, stopped time.Time, always bool, err error) {
 	c, err := a.Store.Reader().CustomerByID(ctx, s.Customer)
-	return store.Time(c.TransactionAuthAt), store.Time(c.TransfersStoppedAt), a.Policy.TransactionAlways, err
+	return store.Time(c.TransactionAuthAt), store.Time(c.TransfersStoppedAt), a.Rules().TransactionAlways, err
 }

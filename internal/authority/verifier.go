@@ -145,7 +145,7 @@ func (a *Authority) SetVerifier(ctx context.Context, p Proof, word string, creat
 			}
 		default:
 			topic = "verifier_resting"
-			k.State, k.Usable = passkey.Resting, d.now.Add(a.Policy.CoolingOff)
+			k.State, k.Usable = passkey.Resting, d.now.Add(a.Rules().CoolingOff)
 		}
 		d.object = k.ID
 		stays := "" // of those that the token has
@@ -173,7 +173,7 @@ func (a *Authority) SetVerifier(ctx context.Context, p Proof, word string, creat
 
 // saidNow says whether a device has signed a word about a passkey of its own just now.
 func (a *Authority) saidNow(row db.Token, v signing.Verifier, envelope *signing.Envelope, now time.Time) bool {
-	return v.Token == row.ID && envelope.Verify(signing.JWK(row.SigningKey)) == nil && v.Time.Sub(now).Abs() <= a.Policy.ProofSkew
+	return v.Token == row.ID && envelope.Verify(signing.JWK(row.SigningKey)) == nil && v.Time.Sub(now).Abs() <= a.Rules().ProofSkew
 }
 
 // setBefore finds the passkey that the same request has led to already.

@@ -50,7 +50,7 @@ func (d *deed) wake(ctx context.Context, customerID string, t token.Token, doc t
 		return err
 	}
 	tooSoon := last.StartedAt > 0 && d.now.Before(store.Time(last.StartedAt).Add(wakePause(int(n.Count))))
-	if int(q.Count) > d.a.Policy.WakesPerQuarter || int(n.Count) > d.a.Policy.WakesPerDay || tooSoon {
+	if int(q.Count) > d.a.Rules().WakesPerQuarter || int(n.Count) > d.a.Rules().WakesPerDay || tooSoon {
 		d.detail["woken"] = "too often"
 		return nil
 	}
@@ -133,7 +133,7 @@ func (a *Authority) SetPush(ctx context.Context, p Proof, s notice.Subscription)
 	if err != nil {
 		return err
 	}
-	if !endpointAllowed(s.Endpoint, a.Policy.PushLoopback) || len(s.P256DH) > 128 || len(s.Auth) > 64 {
+	if !endpointAllowed(s.Endpoint, a.Rules().PushLoopback) || len(s.P256DH) > 128 || len(s.Auth) > 64 {
 		return problem.New(problem.Malformed, "field", "endpoint")
 	}
 	plain, err := json.Marshal(s)

@@ -206,7 +206,9 @@ func IsExport(file []byte) bool {
 // ReadExport verifies an export: the issuer signed its header, and the entries are these, this many, in this order, from the first to the last that the header names, and all such as its filter asks for. rootExpected is the
 // thumbprint of the issuer root, or empty to take the one that the file brings, which is given back. The error is a *Broken or ErrExport.
 func ReadExport(file []byte, rootExpected string) (x Export, root string, err error) {
-	broken := func(part string, line int, why string) (Export, string, error) { return x, root, &Broken{part, line, why} }
+	broken := func(part string, line int, why string) (Export, string, error) {
+		return x, root, &Broken{part, line, why}
+	}
 	if !IsExport(file) || len(file) > maxExport {
 		return x, "", ErrExport
 	}

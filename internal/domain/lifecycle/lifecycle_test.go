@@ -10,6 +10,7 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
+	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/lifecycle"
 	"github.com/inkan-auth/inkan/internal/domain/order"
 	"github.com/inkan-auth/inkan/internal/domain/passkey"
@@ -76,6 +77,10 @@ func TestLives(t *testing.T) {
 		t.Error(err)
 	}
 	golden(t, "staff", staff.Life.Matrix(staff.States, staff.Events))
+	if err := incident.Life.Check(incident.States, incident.Events, incident.Open, nil); err != nil {
+		t.Error(err)
+	}
+	golden(t, "incident", incident.Life.Matrix(incident.States, incident.Events))
 	if err := order.Life.Check(order.States, order.Events, order.Asked, order.Final); err != nil {
 		t.Error(err)
 	}

@@ -127,6 +127,8 @@ const (
 	StaffSelf           Kind = "staff-self"           // Nobody changes her own standing.
 	StaffLast           Kind = "staff-last"           // There would be no administrator left.
 	CaseIncomplete      Kind = "case-incomplete"      // Values: field.
+	CaseMoved           Kind = "case-moved"           // Another act came first: it is in another state now; values: state.
+	CaseStale           Kind = "case-stale"           // It is not what the reader's page showed, or the page is older than half an hour.
 	CaseUntied          Kind = "case-untied"          // It is tied to no customer yet.
 	AccountNone         Kind = "account-none"         // Staff: no customer has this representative account.
 	ScanRefused         Kind = "scan-refused"         // Not a PDF, PNG or JPEG, or too large, or too many.
@@ -147,7 +149,7 @@ func Kinds() []Kind {
 		OfflineWrong, OfflineBlocked, OfflineUnfit, IdempotencyConflict, PasskeyRefused, PasskeyResting, PasskeyHeld, PasskeysUsedUp, ApprovalNeeded, CodeRefused, CodeBurnt,
 		CardRefused, ReissueOver, ServiceRunning, ReleaseRefused, ReleaseNone, PhoneNone, PhoneRecent, PhoneOff, PhoneLimit, PhoneBusy, PhoneRefused, PhoneOver,
 		ObjectionRefused, ObjectionLate, PasskeyCopyable, StaffLinkRefused, StaffUnconfirmed, StaffSuspended, StaffWordWrong, StaffWordBurnt, StaffSecondPerson,
-		OrderOwn, OrderOpen, OrderOver, OrderStale, OrderMaker, LookFirst, LooksUsedUp, RevealsUsedUp, RegistrationsFrozen, TransfersFrozen, StaffSelf, StaffLast, PolicyRefused, CaseIncomplete, CaseUntied, AccountNone, ScanRefused, LetterNone, IncidentOver, ExportWide, ExportSecond}))
+		OrderOwn, OrderOpen, OrderOver, OrderStale, OrderMaker, LookFirst, LooksUsedUp, RevealsUsedUp, RegistrationsFrozen, TransfersFrozen, StaffSelf, StaffLast, PolicyRefused, CaseIncomplete, CaseMoved, CaseStale, CaseUntied, AccountNone, ScanRefused, LetterNone, IncidentOver, ExportWide, ExportSecond}))
 }
 
 // Values are the facts of a refusal that its sentence needs. Times are time.Time, counts int; a secret is never among them.

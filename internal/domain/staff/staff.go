@@ -42,15 +42,15 @@ const (
 var Life = lifecycle.Table[State, Event]{
 	{From: Invited, On: Register, To: Registered, By: "the holder of the link"},
 	{From: Invited, On: Lapse, To: Removed, By: "clock"},
-	{From: Invited, On: Remove, To: Removed, By: "operator"},
-	{From: Registered, On: Confirm, To: Active, By: "operator, a second person"},
+	{From: Invited, On: Remove, To: Removed, By: "operator, or two administrators"},
+	{From: Registered, On: Confirm, To: Active, By: "operator or administrator, a second person"},
 	{From: Registered, On: Burn, To: Removed, By: "server"},
 	{From: Registered, On: Lapse, To: Removed, By: "clock"},
-	{From: Registered, On: Remove, To: Removed, By: "operator"},
-	{From: Active, On: Suspend, To: Suspended, By: "operator"},
-	{From: Active, On: Remove, To: Removed, By: "operator"},
-	{From: Suspended, On: Resume, To: Active, By: "operator"},
-	{From: Suspended, On: Remove, To: Removed, By: "operator"},
+	{From: Registered, On: Remove, To: Removed, By: "operator, or two administrators"},
+	{From: Active, On: Suspend, To: Suspended, By: "operator or administrator"},
+	{From: Active, On: Remove, To: Removed, By: "operator, or two administrators"},
+	{From: Suspended, On: Resume, To: Active, By: "operator, or two administrators"},
+	{From: Suspended, On: Remove, To: Removed, By: "operator, or two administrators"},
 }
 
 // States and Events list the vocabulary of Life in reading order.

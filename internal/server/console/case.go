@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/release"
@@ -21,7 +23,7 @@ import (
 // mountCases lists the routes of release requests.
 func (s *Server) mountCases(m *http.ServeMux) {
 	m.Handle("GET /cases", s.inside(staff.CaseSee, s.showCases))
-	m.Handle("POST /cases/find", s.inside(staff.CaseSee, s.findCase))
+	m.Handle("POST /cases", s.inside(staff.CaseSee, s.findCase))
 	m.Handle("GET /cases/new", s.inside(staff.CaseMake, s.showNewCase))
 	m.Handle("POST /cases/new", s.inside(staff.CaseMake, s.newCase))
 	m.Handle("GET /cases/{id}", s.inside(staff.CaseSee, s.showCase))
@@ -192,7 +194,19 @@ func (d caseData) Issued(i release.Issue) bool { return slices.Contains(d.Desk.I
 // Wants says whether the customer has asked for a release.
 func (d caseData) Wants(i release.Item) bool { return slices.Contains(d.Asked, i) }
 
-// Ended says whether nothing more happens to the request.
+// Differs says whether two spellings are more than spaces apart.
+func (d caseData) Differs(a, b string) bool {
+	plain := func(s string) string { return strings.Join(strings.Fields(norm.NFKC.String(s)), "") }
+	return plain(a) != plain(b)
+}
+
+// Nth is the number of a thing in a list; Ending what kind of file a scan is.
+func (d caseData) Nth(i int) int { return i + 1 }
+func (d caseData) Ending(kind string) string {
+	return strings.ToUpper(strings.TrimPrefix(scanEndings[kind], "."))
+}
+
+// Closed says whether nothing more happens to the request.
 func (d caseData) Closed() bool { return slices.Contains(release.Final, d.State) }
 
 func (s *Server) caseData(r *http.Request, on authority.StaffSession) (caseData, error) {
@@ -348,7 +362,7 @@ func (s *Server) showScan(w http.ResponseWriter, r *http.Request, on authority.S
 	h := w.Header()
 	h.Set("Content-Type", kind)
 	h.Set("Content-Disposition", `attachment; filename="`+r.PathValue("scan")+scanEndings[kind]+`"`)
-	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox")
 	h.Set("Content-Length", strconv.Itoa(len(paper)))
 	_, _ = w.Write(paper) // a reader who has gone needs no file
 	return nil

@@ -133,6 +133,7 @@ func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	v := s.view(r, "sorry")
 	if on, err := web.StaffSessionOf(r, s.Authority); err == nil { // the menu stays where it is
 		v.On, v.Form = &on, on.CSRF
+		v.Frozen = s.frozen(r)
 	}
 	said := v.refusal(p)
 	v.Refusal = &said
@@ -190,7 +191,7 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) {
 func (s *Server) showRegister(w http.ResponseWriter, r *http.Request) {
 	v := s.view(r, "register")
 	v.Form = web.PreForm(w, r)
-	v.Data = registerData{s.Authority.Policy.StaffDeviceBound}
+	v.Data = registerData{s.Authority.Rules().StaffDeviceBound}
 	s.write(w, r, http.StatusOK, v)
 }
 

@@ -16,7 +16,7 @@ import (
 // mountCustomers lists the routes of the look-up of customers.
 func (s *Server) mountCustomers(m *http.ServeMux) {
 	m.Handle("GET /customers", s.inside(staff.CustomerLook, s.showLookUp))
-	m.Handle("POST /customers/find", s.inside(staff.CustomerLook, s.lookUp))
+	m.Handle("POST /customers", s.inside(staff.CustomerLook, s.lookUp))
 	m.Handle("GET /customers/{id}", s.inside(staff.CustomerLook, s.showCustomer))
 	m.Handle("POST /customers/{id}/reveal", s.inside(staff.CustomerReveal, s.reveal))
 	m.Handle("GET /customers/{id}/stop", s.inside(staff.ServiceStop, s.showStop))
@@ -121,13 +121,27 @@ func (s *Server) customerData(r *http.Request, on authority.StaffSession) (d cus
 // showCustomer is how a customer stands. It opens after she was looked up, or from what she is about: a case, an incident or an order.
 func (s *Server) showCustomer(w http.ResponseWriter, r *http.Request, on authority.StaffSession) error {
 	if err := s.Authority.LookFrom(r.Context(), on, r.PathValue("id"), r.URL.Query().Get("from")); err != nil {
-		return err
+		return s.lookFirst(w, r, on, err)
 	}
 	d, err := s.customerData(r, on)
 	if err != nil {
-		return err
+		return s.lookFirst(w, r, on, err)
 	}
 	s.show(w, r, on, "customer", d)
+	return nil
+}
+
+// lookFirst shows the look-up to whoever has not looked this customer up lately: that is what she does next.
+func (s *Server) lookFirst(w http.ResponseWriter, r *http.Request, on authority.StaffSession, err error) error {
+	p, refused := problem.Of(err)
+	if !refused || p.Kind != problem.LookFirst {
+		return err
+	}
+	d, err := s.lookData(r, on)
+	if err != nil {
+		return err
+	}
+	s.showRefused(w, r, on, "customers", d, p)
 	return nil
 }
 
@@ -176,7 +190,7 @@ func (s *Server) stopData(r *http.Request, on authority.StaffSession) (d stopDat
 func (s *Server) showStop(w http.ResponseWriter, r *http.Request, on authority.StaffSession) error {
 	d, err := s.stopData(r, on)
 	if err != nil {
-		return err
+		return s.lookFirst(w, r, on, err)
 	}
 	s.show(w, r, on, "customer-stop", d)
 	return nil
@@ -231,6 +245,26 @@ func (v *view) Who(e audit.Entry, names map[string]string) string {
 	return v.T("customer.by." + string(e.Actor.Kind))
 }
 
+// Told are the small facts of an entry that a person reads: what was answered, by what, and why.
+func (v *view) Told(e audit.Entry) string {
+	var out []string
+	for _, key := range []string{"kind", "answer", "by", "why", "words"} {
+		value := e.Detail[key]
+		switch {
+		case value == "":
+		case v.has("value." + value):
+			out = append(out, v.T("value."+value))
+		case key == "kind" && v.has("order.kind."+value):
+			out = append(out, v.T("order.kind."+value))
+		case key == "why" && v.has("customer.why."+value):
+			out = append(out, v.T("customer.why."+value))
+		case key == "answer" || key == "words":
+			out = append(out, value)
+		}
+	}
+	return strings.Join(out, " · ")
+}
+
 // Why says why an act was refused, in words.
 func (v *view) Why(e audit.Entry) string { return v.s.Text.Sentence(v.Lang, e.Reason+".what") }
 
@@ -245,3 +279,6 @@ func (v *view) MailSubject(topic string) string {
 
 // Span writes a length of time.
 func (v *view) Span(d time.Duration) string { return v.s.Text.Span(v.Lang, d) }
+
+// Factor names what a customer proves herself with, in the words of her own pages.
+func (v *view) Factor(name string) string { return v.s.Text.Say(v.Lang, "common", "factor."+name) }

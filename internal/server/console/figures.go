@@ -3,6 +3,8 @@ package console
 import (
 	"bytes"
 	"fmt"
+	"html"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -197,15 +199,23 @@ func draw(t table) ([]byte, error) {
 		}
 		return grouped(int64(f))
 	}
+	words := stand{}
 	for _, r := range t.Rows {
-		opt.CategoryAxis.Labels = append(opt.CategoryAxis.Labels, r.Name)
+		opt.CategoryAxis.Labels = append(opt.CategoryAxis.Labels, words.in(r.Name))
 	}
-	opt.CategoryAxis.LabelFontStyle = font
+	parts := make([]string, len(t.Parts))
+	for i, p := range t.Parts {
+		parts[i] = words.in(p)
+	}
+	opt.CategoryAxis.LabelFontStyle, opt.CategoryAxis.LabelCount = font, 12
+	if len(t.Rows) == 37 { // three years and a month: every sixth has its name
+		opt.CategoryAxis.LabelCount = 7
+	}
 	opt.ValueAxis = []charts.ValueAxisOption{{LabelFontStyle: font, Min: charts.Ptr(0.0), ValueFormatter: opt.ValueFormatter, PreferNiceIntervals: charts.Ptr(true)}}
 	if most := t.most(); most < 5 { // no steps of a half
 		opt.ValueAxis[0].Max, opt.ValueAxis[0].Unit = charts.Ptr(5.0), 1
 	}
-	opt.Legend = charts.LegendOption{SeriesNames: t.Parts, Show: charts.Ptr(len(t.Parts) > 1), FontStyle: font}
+	opt.Legend = charts.LegendOption{SeriesNames: parts, Show: charts.Ptr(len(t.Parts) > 1), FontStyle: font}
 	opt.StackSeries = charts.Ptr(len(t.Parts) > 1 && !t.lying)
 	height := pictureHeight
 	if t.lying {
@@ -217,7 +227,7 @@ func draw(t table) ([]byte, error) {
 			slices.Reverse(opt.SeriesList[i].Values)
 		}
 	}
-	if t.lying || len(t.Rows) <= 7 || len(t.Parts) == 1 && len(t.Rows) <= 37 {
+	if t.lying || len(t.Parts) == 1 { // on a bar of several parts the counts would lie upon one another
 		for i := range opt.SeriesList {
 			opt.SeriesList[i].Label = charts.SeriesLabel{Show: charts.Ptr(true), FontStyle: charts.FontStyle{FontSize: 10, FontColor: inkOn}, ValueFormatter: opt.ValueFormatter}
 		}
@@ -230,9 +240,37 @@ func draw(t table) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("drawing %s: %w", t.Name, err)
 	}
-	// The library measures with a font of its own that knows no Japanese; it is shown in the reader's.
-	svg = family.ReplaceAll(svg, []byte("font-family:sans-serif"))
-	return bytes.Replace(svg, []byte("<svg "), []byte(fmt.Sprintf(`<svg viewBox="0 0 %d %d" `, pictureWidth, height)), 1), nil
+	svg = words.out(svg)
+	return family.ReplaceAll(svg, []byte("font-family:sans-serif")), nil
+}
+
+// stand holds words that stand in for others while a picture is drawn: the library measures with a font of its own that knows no Japanese, and the picture is read in the reader's.
+type stand map[string]string
+
+// in gives a word of letters that is about as wide as the text.
+func (s stand) in(text string) string {
+	wide, plain := 0.0, true
+	for _, r := range text {
+		if r < 0x80 {
+			wide += .55
+		} else {
+			wide, plain = wide+1, false
+		}
+	}
+	if plain {
+		return text
+	}
+	word := fmt.Sprintf("%02d%s", len(s), strings.Repeat("M", max(1, int(math.Ceil((wide-1.1)/.87)))))
+	s[word] = text
+	return word
+}
+
+// out puts the texts where the words stand.
+func (s stand) out(svg []byte) []byte {
+	for word, text := range s {
+		svg = bytes.ReplaceAll(svg, []byte(">"+word+"<"), []byte(">"+html.EscapeString(text)+"<"))
+	}
+	return svg
 }
 
 func (t table) most() (n int64) {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"net/url"
@@ -17,7 +18,7 @@ import (
 // mountOrders lists the routes of what needs a second person: orders, staff and policy.
 func (s *Server) mountOrders(m *http.ServeMux) {
 	m.Handle("GET /orders", s.inside(staff.OrderSee, s.showOrders))
-	m.Handle("POST /orders/switch", s.inside(staff.SwitchAsk, s.askSwitch))
+	m.Handle("POST /orders", s.inside(staff.SwitchAsk, s.askSwitch))
 	m.Handle("GET /orders/{id}", s.inside(staff.OrderSee, s.showOrder))
 	m.Handle("POST /orders/{id}", s.inside(staff.OrderSee, s.checkOrder))
 	m.Handle("POST /orders/{id}/withdraw", s.inside(staff.OrderSee, s.withdrawOrder))
@@ -148,7 +149,10 @@ func (s *Server) orderDone(w http.ResponseWriter, r *http.Request, on authority.
 // orderFact is one line of what an order is about. Was and Will are there where something changes.
 type orderFact struct{ Label, Value, Was, Will string }
 
-// Facts are what an order would change, in words.
+// orderKeys are what an order may be about, in the order in which it is read.
+var orderKeys = []string{"name", "account", "person", "role", "stopped", "was", "will", "back"}
+
+// OrderFacts are what an order would change, in words.
 func (v *view) OrderFacts(o authority.Order) (out []orderFact) {
 	say := func(key, value string) string {
 		switch {
@@ -161,7 +165,11 @@ func (v *view) OrderFacts(o authority.Order) (out []orderFact) {
 		}
 		return value
 	}
-	for _, key := range slices.Sorted(maps.Keys(o.Detail)) {
+	rank := func(key string) int { // what is not listed comes last
+		return (slices.Index(orderKeys, key) + len(orderKeys) + 1) % (len(orderKeys) + 1)
+	}
+	keys := slices.SortedFunc(maps.Keys(o.Detail), func(x, y string) int { return cmp.Or(rank(x)-rank(y), strings.Compare(x, y)) })
+	for _, key := range keys {
 		value := o.Detail[key]
 		switch key {
 		case "will":
@@ -177,13 +185,9 @@ func (v *view) OrderFacts(o authority.Order) (out []orderFact) {
 		case "role":
 			out = append(out, orderFact{Label: v.T("order.fact." + key), Value: say(key, value)})
 		default: // what another part of the console has asked for says itself
-			label := "order.fact." + key
-			if !v.has(label) {
-				label = key
-			} else {
-				label = v.T(label)
+			for _, f := range v.Facts(map[string]string{key: value}) {
+				out = append(out, orderFact{Label: f.Name, Value: f.Value})
 			}
-			out = append(out, orderFact{Label: label, Value: value})
 		}
 	}
 	return out
@@ -198,6 +202,8 @@ func (v *view) OrderAbout(o authority.Order) string {
 		return v.RuleName(o.Target) + "：" + v.Number(o.Target, o.Detail["was"]) + " → " + v.Number(o.Target, o.Detail["will"])
 	case "staff.role":
 		return o.Detail["name"] + "：" + v.T("role."+o.Detail["was"]) + " → " + v.T("role."+o.Detail["will"])
+	case "trail.export":
+		return v.T("export.about", "n", o.Detail["rows"])
 	}
 	return strings.TrimSpace(o.Detail["name"] + " " + o.Detail["account"])
 }

@@ -15,13 +15,15 @@ import (
 // mountRules lists the routes of the policy.
 func (s *Server) mountRules(m *http.ServeMux) {
 	m.Handle("GET /policy", s.inside(staff.PolicySee, s.showRules))
-	m.Handle("GET /policy/history", s.inside(staff.PolicySee, s.showRuleHistory))
 	m.Handle("GET /policy/{name}", s.inside(staff.PolicySee, s.showRule))
 	m.Handle("POST /policy/{name}", s.inside(staff.PolicyAsk, s.askRule))
 }
 
-// showRules is every number of the policy.
+// showRules is every number of the policy, or every change of one.
 func (s *Server) showRules(w http.ResponseWriter, r *http.Request, on authority.StaffSession) error {
+	if r.URL.Query().Get("list") == "changes" {
+		return s.showRuleHistory(w, r, on)
+	}
 	chapters, err := s.Authority.RulesAtDesk(r.Context(), on)
 	if err != nil {
 		return err
@@ -90,7 +92,7 @@ type ruleHistoryData struct {
 
 // Older is the address of the following page.
 func (d ruleHistoryData) Older() string {
-	return "/policy/history?" + url.Values{"before": {d.Next}}.Encode()
+	return "/policy?" + url.Values{"list": {"changes"}, "before": {d.Next}}.Encode()
 }
 
 // showRuleHistory is every change of the policy that was ever asked for.

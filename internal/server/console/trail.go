@@ -72,7 +72,7 @@ func (s *Server) filter(r *http.Request, on authority.StaffSession, get func(str
 
 type trailData struct {
 	Query   trailQuery
-	Members []authority.StaffListed
+	Members []staff.Member
 	Actions []audit.Action
 	Lines   []line
 	Next    string
@@ -94,7 +94,7 @@ func (d trailData) First() string { return "/trail?" + d.Query.query().Encode() 
 
 func (s *Server) trailData(r *http.Request, on authority.StaffSession, q trailQuery, f audit.Filter, look bool) (d trailData, err error) {
 	d = trailData{Query: q, Actions: audit.Actions}
-	if d.Members, err = s.Authority.ListStaff(r.Context()); err != nil || !look {
+	if d.Members, err = s.Authority.TrailMembers(r.Context(), on); err != nil || !look {
 		return d, err
 	}
 	found, err := s.Authority.SearchTrail(r.Context(), on, f, q.Before)
@@ -195,13 +195,13 @@ func (s *Server) askExport(w http.ResponseWriter, r *http.Request, on authority.
 
 // line is an entry of the trail in words.
 type line struct {
-	ID               string
-	At               time.Time
-	What, Who, Why   string
-	Refused          bool
-	Customer, Object string
-	Device, Source   string
-	Facts            string
+	ID              string
+	At              time.Time
+	What, Who, Why  string
+	Refused         bool
+	Customer, About string // about what, as far as a person compares it
+	Device, Source  string
+	Facts           string
 }
 
 // lines are entries in words.
@@ -215,9 +215,12 @@ func (s *Server) lines(r *http.Request, _ authority.StaffSession, entries []audi
 
 func (s *Server) line(r *http.Request, e audit.Entry, names map[string]string) line {
 	v := s.view(r, "")
-	l := line{ID: e.ID, At: e.At, What: v.T("act." + string(e.Action)), Who: v.T("actor." + string(e.Actor.Kind)), Refused: e.Outcome == audit.Refused, Customer: e.Customer, Object: e.Object, Source: e.Actor.Source}
+	l := line{ID: e.ID, At: e.At, What: v.T("act." + string(e.Action)), Who: v.T("actor." + string(e.Actor.Kind)), Refused: e.Outcome == audit.Refused, Customer: e.Customer, Source: e.Actor.Source}
 	if e.Actor.Device != "" {
 		l.Device = v.Device(e.Actor.Device)
+	}
+	if l.About = names[e.Object]; l.About == "" {
+		l.About = v.Short(e.Object)
 	}
 	switch {
 	case e.Actor.Kind == audit.Staff:
@@ -261,12 +264,35 @@ func (v *view) Facts(detail map[string]string) (out []fact) {
 			value = v.T("act." + value)
 		} else if v.has("value." + value) {
 			value = v.T("value." + value)
+		} else if k == "items" || k == "checks" || k == "issue" || k == "reason" {
+			var words []string
+			for word := range strings.FieldsSeq(value) {
+				words = append(words, v.caseWord(k, word))
+			}
+			value = strings.Join(words, "、")
 		} else if at, err := time.Parse(time.RFC3339, value); err == nil {
 			value = v.Second(at)
+		} else if len(value) == 30 && value[3] == '_' { // an identifier
+			value = v.Short(value)
 		}
 		out = append(out, fact{name, value})
 	}
 	return out
+}
+
+// caseWord says a word of a release request as its own pages do.
+func (v *view) caseWord(fact, word string) string {
+	switch {
+	case fact == "items" && v.has("case.item."+word):
+		return v.T("case.item." + word)
+	case fact == "checks" && v.has("case.check."+word):
+		return v.T("case.check." + word)
+	case fact == "issue" && v.has("case.issue."+word):
+		return v.T("case.issue." + word)
+	case fact == "reason" && v.has("case.reason."+word):
+		return v.T("case.reason." + word)
+	}
+	return word
 }
 
 // Second writes a moment to the second: two entries of one minute have an order.

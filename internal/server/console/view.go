@@ -46,6 +46,9 @@ func (v *view) has(key string) bool {
 
 // refusal says a refusal in words. Staff have no login ID and no password, so what speaks of those to customers has words of its own here.
 func (v *view) refusal(p *problem.Error) web.Refusal {
+	if field, _ := p.Values["field"].(string); p.Kind == problem.Malformed && v.has("field.missing."+field) { // of a form, which is shown once more
+		return web.Refusal{What: v.T("field.missing." + field), Kept: v.T("refusal.malformed.kept"), Do: v.T("field.do")}
+	}
 	if key := "refusal." + string(p.Kind); v.has(key + ".what") {
 		return web.Refusal{What: v.T(key + ".what"), Kept: v.T(key + ".kept"), Do: v.T(key + ".do")}
 	}
@@ -129,10 +132,10 @@ func (v *view) Clock(at time.Time) string { return v.s.Text.Clock(at) }
 func (v *view) Brief(at time.Time) string { return v.s.Text.Brief(v.Lang, at) }
 
 // Idle is after how long without a request a session ends, in words.
-func (v *view) Idle() string { return v.s.Text.Span(v.Lang, v.s.Authority.Policy.StaffIdle) }
+func (v *view) Idle() string { return v.s.Text.Span(v.Lang, v.s.Authority.Rules().StaffIdle) }
 
 // LinkLife is how long a registration waits for its confirmation, in words.
-func (v *view) LinkLife() string { return v.s.Text.Span(v.Lang, v.s.Authority.Policy.StaffLinkLife) }
+func (v *view) LinkLife() string { return v.s.Text.Span(v.Lang, v.s.Authority.Rules().StaffLinkLife) }
 
 // Words are what the browser itself may refuse on this page; the script takes the one that fits.
 func (v *view) Words() []string {

@@ -148,7 +148,7 @@ func (s *Server) invent(v *view, name string) bool {
 			view.Address.State = customer.Bounced
 		}
 		d := fill(view, pc)
-		d.Wait = s.Text.Span(v.Lang, s.Authority.Policy.AddressDelay)
+		d.Wait = s.Text.Span(v.Lang, s.Authority.Rules().AddressDelay)
 		v.Data = d
 		if situation == "refused" {
 			v.Typed["mail"] = "hanako@example"
@@ -255,7 +255,7 @@ func (s *Server) invent(v *view, name string) bool {
 		v.Data = d
 	case "passkeys", "addpasskey", "removepasskey":
 		inside()
-		d := passkeysData{Limit: s.Authority.Policy.Passkeys, Token: inUse, Usable: true, Approval: true}
+		d := passkeysData{Limit: s.Authority.Rules().Passkeys, Token: inUse, Usable: true, Approval: true}
 		switch situation {
 		case "", "password":
 			d.Passkeys = inventedPasskeys(now)

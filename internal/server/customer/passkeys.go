@@ -34,9 +34,9 @@ func (s *Server) passkeysData(r *http.Request, on authority.Session) (d passkeys
 	if d.Passkeys, err = s.Authority.Passkeys(r.Context(), on); err != nil {
 		return d, err
 	}
-	d.Limit, d.Token = s.Authority.Policy.Passkeys, t.Token
+	d.Limit, d.Token = s.Authority.Rules().Passkeys, t.Token
 	d.Usable = t.Token != nil && t.Token.State == token.Active
-	d.ByMail = t.Token == nil && s.Authority.Policy.PasskeyByMail
+	d.ByMail = t.Token == nil && s.Authority.Rules().PasskeyByMail
 	d.Approval = t.Token != nil && !on.PhishingResistant()
 	return d, nil
 }
@@ -203,7 +203,7 @@ func (s *Server) showErrand(w http.ResponseWriter, r *http.Request, on authority
 }
 
 func errandDataOf(v *view, e authority.Errand, on authority.Session) errandData {
-	return errandData{Errand: e, Lines: strings.Split(e.Display[v.Lang], "\n"), Name: on.Device, Device: on.Device, Tries: v.s.Authority.Policy.MailCodeTries}
+	return errandData{Errand: e, Lines: strings.Split(e.Display[v.Lang], "\n"), Name: on.Device, Device: on.Device, Tries: v.s.Authority.Rules().MailCodeTries}
 }
 
 // errandState is what the waiting page asks for.

@@ -192,7 +192,7 @@ func TestEveryTextUsed(t *testing.T) {
 func TestEveryAct(t *testing.T) {
 	x := texts(t)
 	alone := []audit.Action{audit.AddressBounce, audit.TokenLock, audit.TokenExpire, audit.RenewalBurn, audit.EnrolmentExpire, audit.EnrolmentBurn, audit.TransactionExpire, audit.TransfersStop,
-		audit.TransfersResume, audit.PasskeyHold, audit.VerifierHold, audit.ServiceRestart, audit.AddressRestore, audit.FactorBlock, audit.PhoneSet} // she asks for none of these
+		audit.TransfersResume, audit.PasskeyHold, audit.VerifierHold, audit.ServiceRestart, audit.AddressRestore, audit.FactorBlock, audit.PhoneSet, audit.ReleaseReceive, audit.ReleaseGrant, audit.ReleaseDecline, audit.LetterShow, audit.TokenRelease, audit.TokenRevoke} // she asks for none of these
 	var want []string
 	for _, a := range []audit.Action{audit.LoginPassword, audit.LoginOTP, audit.Logout, audit.SessionEnd, audit.PasswordChange, audit.TokenApply, audit.TokenCancel, audit.NumberResend,
 		audit.AddressTest, audit.AddressCorrect, audit.TokenRegister, audit.TokenStart, audit.TokenStop, audit.RenewalOrder, audit.TokenRenew, audit.TransactionAuthAdd, audit.TransactionDecide, audit.TransactionOffline,

@@ -94,7 +94,7 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request, page, stands st
 }
 
 func (s *Server) tokenData(v *view, t authority.TokenView, on authority.Session) tokenData {
-	p := s.Authority.Policy
+	p := s.Authority.Rules()
 	d := tokenData{TokenView: t, Standing: standing(t), Bounced: t.Address.State == customer.Bounced, Mandatory: !v.Nav, Smartphone: on.Channel == authority.Smartphone,
 		Limit: p.Downloads, UsedUp: t.DownloadsNow >= p.Downloads, Digits: p.OTPDigits, Tries: p.StartTries}
 	if t.Address.Mail != "" {
@@ -146,7 +146,7 @@ func (s *Server) showAddress(w http.ResponseWriter, r *http.Request, on authorit
 	if !ok {
 		return err
 	}
-	d.Wait = s.Text.Span(v.Lang, s.Authority.Policy.AddressDelay)
+	d.Wait = s.Text.Span(v.Lang, s.Authority.Rules().AddressDelay)
 	v.Data = d
 	s.write(w, r, http.StatusOK, v)
 	return nil

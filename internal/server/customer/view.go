@@ -174,15 +174,15 @@ func (v *view) Script() string {
 }
 
 // CoolingOff is how long a change rests that no token app has approved.
-func (v *view) CoolingOff() string { return v.s.Text.Span(v.Lang, v.s.Authority.Policy.CoolingOff) }
+func (v *view) CoolingOff() string { return v.s.Text.Span(v.Lang, v.s.Authority.Rules().CoolingOff) }
 
 // ObjectionTime is how long an address that was replaced is still told of everything.
 func (v *view) ObjectionTime() string {
-	return v.s.Text.Span(v.Lang, v.s.Authority.Policy.ObjectionTime)
+	return v.s.Text.Span(v.Lang, v.s.Authority.Rules().ObjectionTime)
 }
 
 // MuteDelay is how long a mail still comes that was turned off.
-func (v *view) MuteDelay() string { return v.s.Text.Span(v.Lang, v.s.Authority.Policy.MuteDelay) }
+func (v *view) MuteDelay() string { return v.s.Text.Span(v.Lang, v.s.Authority.Rules().MuteDelay) }
 
 // Bank is the bank's name.
 func (v *view) Bank() string {
@@ -344,7 +344,7 @@ func (v *view) Field(name string) field {
 	f := fields[name]
 	f.Name, f.Label, f.Value = name, v.T("field."+name), v.Typed[name]
 	if key := "field." + name + ".rule"; v.s.Text.Has(v.Lang, "customer", key) {
-		f.Rule = v.T(key, "digits", v.s.Authority.Policy.OTPDigits, "floor", v.floorOf(name))
+		f.Rule = v.T(key, "digits", v.s.Authority.Rules().OTPDigits, "floor", v.floorOf(name))
 	}
 	if v.At == name {
 		f.Error = v.Refusal.What
@@ -370,9 +370,9 @@ func (v *view) Old(which string) field {
 
 func (v *view) floorOf(name string) int {
 	if strings.Contains(name, "confirm") {
-		return v.s.Authority.Policy.ConfirmFloor
+		return v.s.Authority.Rules().ConfirmFloor
 	}
-	return v.s.Authority.Policy.PasswordFloor
+	return v.s.Authority.Rules().PasswordFloor
 }
 
 // Act says an entry of the history in words.
@@ -387,7 +387,7 @@ func (v *view) Act(e audit.Entry) string {
 
 // Hers says whether the place of an entry is one where a device of hers, or somebody's who pretends to be her, may have been. Where the bank's own systems stand tells her nothing.
 func (v *view) Hers(e audit.Entry) bool {
-	return e.Actor.Kind != audit.Bank && e.Action != audit.TransactionExpire && (e.Actor.Device != "" || e.Actor.Source != "")
+	return e.Actor.Kind != audit.Bank && e.Actor.Kind != audit.Staff && e.Action != audit.TransactionExpire && (e.Actor.Device != "" || e.Actor.Source != "")
 }
 
 func detail(e audit.Entry, name, otherwise string) string {

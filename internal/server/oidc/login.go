@@ -156,7 +156,7 @@ func (s *Server) idTokenClaims(_ context.Context, g *goidc.Grant) map[string]any
 	now := s.Authority.Now()
 	t, _ := readTold(g.Store)
 	claims := map[string]any{
-		goidc.ClaimIssuedAt: now.Unix(), goidc.ClaimExpiry: now.Add(s.Authority.Policy.SessionLife).Unix(),
+		goidc.ClaimIssuedAt: now.Unix(), goidc.ClaimExpiry: now.Add(s.Authority.Rules().SessionLife).Unix(),
 		claimSessionID: t.Session, goidc.ClaimAuthTime: t.AuthTime, goidc.ClaimACR: t.ACR, goidc.ClaimAMR: t.AMR,
 	}
 	if slices.Contains(strings.Fields(g.Scopes), goidc.ScopeProfile.ID) {

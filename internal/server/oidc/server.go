@@ -100,7 +100,7 @@ func (s *Server) provider() (*provider.Provider, error) {
 		provider.WithACRs(authority.ACRPassword, authority.ACROneTimePassword, authority.ACRPasskey),
 		provider.WithClaims(goidc.ClaimSubject, goidc.ClaimAuthTime, goidc.ClaimACR, goidc.ClaimAMR, goidc.ClaimName, claimCooling, claimChanges),
 		provider.WithIDTokenSignatureAlgs(goidc.ES256),
-		provider.WithIDTokenLifetime(seconds(s.Authority.Policy.SessionLife)),
+		provider.WithIDTokenLifetime(seconds(s.Authority.Rules().SessionLife)),
 		provider.WithIDTokenClaims(s.idTokenClaims),
 		provider.WithUserInfoClaims(s.userInfoClaims),
 		provider.WithUserInfoSignatureAlgs(goidc.ES256),

@@ -10,7 +10,7 @@ import (
 )
 
 const casesAtBranch = `-- name: CasesAtBranch :one
-SELECT count(*) FROM release_request WHERE branch = $1 AND submitted_at > $2
+SELECT count(*) FROM release_request WHERE branch = $1 AND submitted_at > $2 AND submitted_at > 0
 `
 
 type CasesAtBranchParams struct {
@@ -26,7 +26,7 @@ func (q *Queries) CasesAtBranch(ctx context.Context, arg CasesAtBranchParams) (i
 }
 
 const casesByMaker = `-- name: CasesByMaker :one
-SELECT count(*) FROM release_request WHERE maker = $1 AND submitted_at > $2
+SELECT count(*) FROM release_request WHERE maker = $1 AND submitted_at > $2 AND submitted_at > 0
 `
 
 type CasesByMakerParams struct {
@@ -34,6 +34,7 @@ type CasesByMakerParams struct {
 	SubmittedAt int64
 }
 
+// The second condition is the index's own.
 func (q *Queries) CasesByMaker(ctx context.Context, arg CasesByMakerParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, casesByMaker, arg.Maker, arg.SubmittedAt)
 	var count int64
@@ -1080,17 +1081,18 @@ func (q *Queries) SendBackRelease(ctx context.Context, arg SendBackReleaseParams
 }
 
 const sessionsFrom = `-- name: SessionsFrom :one
-SELECT count(*) FROM session WHERE customer = $1 AND source = $2 AND created_at < $3
+SELECT count(*) FROM session WHERE customer = $1 AND source || '' = CAST($3 AS TEXT) AND created_at < $2
 `
 
 type SessionsFromParams struct {
 	Customer  string
-	Source    string
 	CreatedAt int64
+	Network   string
 }
 
+// Found by the customer, who has few sessions; a network may have had millions.
 func (q *Queries) SessionsFrom(ctx context.Context, arg SessionsFromParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, sessionsFrom, arg.Customer, arg.Source, arg.CreatedAt)
+	row := q.db.QueryRowContext(ctx, sessionsFrom, arg.Customer, arg.CreatedAt, arg.Network)
 	var count int64
 	err := row.Scan(&count)
 	return count, err

@@ -71,13 +71,15 @@ UPDATE release_request SET state = 'declined', checker = $2, said = $3, changed_
 UPDATE release_request SET handed = handed + 1, handed_at = $2, handed_by = $3 WHERE id = $1 AND state = 'granted' AND handed = sqlc.arg(was);
 
 -- name: CasesByMaker :one
-SELECT count(*) FROM release_request WHERE maker = $1 AND submitted_at > $2;
+-- The second condition is the index's own.
+SELECT count(*) FROM release_request WHERE maker = $1 AND submitted_at > $2 AND submitted_at > 0;
 
 -- name: CasesAtBranch :one
-SELECT count(*) FROM release_request WHERE branch = $1 AND submitted_at > $2;
+SELECT count(*) FROM release_request WHERE branch = $1 AND submitted_at > $2 AND submitted_at > 0;
 
 -- name: SessionsFrom :one
-SELECT count(*) FROM session WHERE customer = $1 AND source = $2 AND created_at < $3;
+-- Found by the customer, who has few sessions; a network may have had millions.
+SELECT count(*) FROM session WHERE customer = $1 AND source || '' = CAST(sqlc.arg(network) AS TEXT) AND created_at < $2;
 
 -- name: ReportsOf :one
 SELECT count(*) FROM txn WHERE customer = $1 AND state = 'reported';

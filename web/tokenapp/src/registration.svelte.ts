@@ -16,7 +16,7 @@ import { wallet } from './wallet.svelte.ts';
 /** Why it has to be tried again; nothing was decided yet. */
 export type Delay = 'offline' | 'unavailable' | 'throttled' | 'unexpected';
 /** Why it did not work for good. */
-export type Refusal = 'registration-refused' | 'registration-burnt' | 'downloads-used-up' | 'malformed';
+export type Refusal = 'registration-refused' | 'registration-burnt' | 'downloads-used-up' | 'registrations-frozen' | 'malformed';
 /** Why the answer, or this phone, is not to be trusted with it. */
 export type Stop = 'wrong-root' | 'unverified' | 'unsaved' | 'storage';
 
@@ -28,7 +28,7 @@ export type Phase =
   | { at: 'stopped'; why: Stop }
   | { at: 'done'; token: string };
 
-const REFUSALS: readonly string[] = ['registration-refused', 'registration-burnt', 'downloads-used-up', 'malformed'];
+const REFUSALS: readonly string[] = ['registration-refused', 'registration-burnt', 'downloads-used-up', 'registrations-frozen', 'malformed'];
 const DRAFT = 'registration-draft';
 
 /** A key that was scanned or followed, with what has been typed so far. It lives as long as the window. */

@@ -30,7 +30,7 @@ const ENDS: readonly string[] = ['approved', 'rejected', 'reported', 'expired', 
 /** Refusals of a decision that are an answer, and what they mean for it. */
 const REFUSALS: Record<string, State> = {
   'transaction-none': 'none', 'transaction-decided': 'decided', 'transaction-expired': 'expired', 'transaction-cancelled': 'cancelled',
-  'decision-refused': 'refused', 'passkey-held': 'refused', 'token-none': 'token', 'token-expired': 'token', 'otp-locked': 'token',
+  'decision-refused': 'refused', 'passkey-held': 'refused', 'token-none': 'token', 'token-expired': 'token', 'otp-locked': 'token', 'transfers-frozen': 'frozen',
 };
 /** Without a stream nobody asks more often than this. */
 const POLL = 15_000;
