@@ -150,6 +150,7 @@ func TestWalkOnPCAndPhone(t *testing.T) {
 	// From then on always asked; the used code is refused as used.
 	desk.goTo(d.url("bank", "/home"))
 	desk.click("form[action='/logout'] button")
+	desk.at("/goodbye")
 	desk.look("goodbye")
 	desk.logIn(d, her)
 	desk.at("/login/code")

@@ -386,9 +386,24 @@ func (b *tab) look(name string) {
 		b.keep(fmt.Sprintf("%s-%02d-%s.png", b.tag, b.n, name))
 		return
 	}
-	b.must(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) { // a page behind another one is not drawn
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+	defer cancel()
+	_ = chromedp.Do(ctx, func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) { // a page behind another one is not drawn
 		return chromedp.Call(ctx, page.BringToFront, cdp.Empty{})
 	})
+	b.settle()
+}
+
+// settle waits, as the drawing of a picture would, until the page that was pressed on has become the one that it leads to.
+func (b *tab) settle() {
+	last, same := "", 0
+	for began := time.Now(); time.Since(began) < 5*time.Second && same < 3; time.Sleep(80 * time.Millisecond) {
+		if at := b.where(); at == last && b.ready() {
+			same++
+		} else {
+			last, same = at, 0
+		}
+	}
 }
 
 // failed takes the picture that tells why a test ends here.

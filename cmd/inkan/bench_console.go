@@ -205,7 +205,7 @@ var benchPages = []benchPage{
 	{"fraud desk", []string{"/fraud"}},
 	{"second person", []string{"/orders"}},
 	{"trail, latest", []string{"/trail"}},
-	{"trail of one act", []string{"/trail?action=service.stop"}},
+	{"trail of one act", []string{"/trail?act=service.stop"}},
 	{"figures", []string{"/figures"}},
 }
 

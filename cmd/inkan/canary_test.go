@@ -228,6 +228,7 @@ func TestNoSecretIsWrittenDown(t *testing.T) {
 		c.keep("session of staff", d.Cookie)
 	}
 	auditor, supervisor := s.SignedIn(staff.Auditor), s.SignedIn(staff.Supervisor)
+	s.Clock.Move(3 * time.Minute) // an export ends two minutes ago
 	asked, err := s.AskExport(t.Context(), auditor.StaffSession, audit.Filter{}, "the whole trail")
 	fine(t, err)
 	_, err = s.CheckOrder(t.Context(), supervisor.StaffSession, asked.ID, asked.Hash, true, "")

@@ -550,6 +550,9 @@ func TestBodiesBeyondTheLimitAreNotRead(t *testing.T) {
 		default:
 			a = form(r.address(), nil, "to", "en", "more", pad)
 			a.host = r.host
+			if r.pattern == "/cases/{id}/scan" { // it takes a scanned paper
+				a.body += strings.Repeat(pad, 5<<20/len(pad))
+			}
 		}
 		s.unchanged(a, func() {
 			if got := s.send(a).StatusCode; got < 400 || got >= 500 || r.kind != doc && r.kind != protocol && !r.script() && got != http.StatusRequestEntityTooLarge {

@@ -345,7 +345,7 @@ func TestTheOperatorInvitesListsAndConfirms(t *testing.T) {
 		}
 	}
 	before := s.files()
-	if code, out, err := s.admin("staff", "invite", "森 明子", "P-1", "101", "clerk"); code != 0 || !strings.Contains(out, "Invite 森 明子 (P-1) as clerk") || !strings.Contains(out, "dry run") || strings.Contains(out, "#") {
+	if code, out, err := s.admin("staff", "invite", "森 明子", "P-1", "101", "clerk"); code != 0 || !strings.Contains(out, "Invite 森 明子 (P1) as clerk") || !strings.Contains(out, "dry run") || strings.Contains(out, "#") {
 		t.Errorf("a dry invitation: %d %s%s", code, out, err)
 	}
 	if s.files() != before {

@@ -267,6 +267,9 @@ func (b *bank) confirmOffline(ctx context.Context, o *order, code string) error 
 		case client.KindOfflineUnfit:
 			o.move([]state{waiting}, func(s *status) { s.Why, s.Left = "why_offline_unfit", 0 })
 			return nil
+		case client.KindFrozen: // the order waits on; the same code is good when it is over
+			o.move([]state{waiting}, func(s *status) { s.Why, s.Left = "why_transfers_frozen", 0 })
+			return nil
 		}
 		t, err = b.api.Transaction(ctx, s.Tx.ID)
 	}

@@ -87,6 +87,8 @@ type Authority struct {
 	watermark atomic.Int64
 	rules     atomic.Pointer[policy.Policy] // in force now; see Rules
 	broken    atomic.Bool                   // what was set at the console does not hold with the configuration
+	loading   sync.Mutex                    // held while the rules are read and put in force
+	unread    string                        // the numbers that could not be read when they were last loaded
 	breaker   breaker
 	// coreFailed is when the bank's core last gave no answer, in microseconds.
 	coreFailed atomic.Int64

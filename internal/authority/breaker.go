@@ -75,13 +75,16 @@ func (a *Authority) watchCodes(ctx context.Context, now time.Time) error {
 	if slot >= b.told && slot-b.told < int64(time.Minute/breakerSlot) { // it goes on
 		return nil
 	}
-	b.told = slot
 	share := fmt.Sprintf("%d%%", all.wrong*100/(all.right+all.wrong))
 	a.Log.Error("too many wrong one-time passwords in the whole bank", "wrong", all.wrong, "right", all.right, "window", breakerWindow)
-	return a.do(ctx, audit.Actor{Kind: audit.Server}, audit.BreakerTrip, func(ctx context.Context, d *deed) error {
+	err := a.do(ctx, audit.Actor{Kind: audit.Server}, audit.BreakerTrip, func(ctx context.Context, d *deed) error {
 		d.detail = map[string]string{"wrong": strconv.FormatInt(all.wrong, 10), "right": strconv.FormatInt(all.right, 10), "share": share}
 		return d.incident(ctx, incident.Breaker, "", "bank", d.detail)
 	})
+	if err == nil { // otherwise the next slot tells it
+		b.told = slot
+	}
+	return err
 }
 
 // codesIn counts the codes of one slot.

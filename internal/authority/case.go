@@ -2,9 +2,6 @@ package authority
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -14,7 +11,6 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
-	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/release"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
@@ -57,7 +53,7 @@ func (a *Authority) Cases(ctx context.Context, s StaffSession, f CaseQueue) (lin
 		return nil, "", problem.New(problem.NotFound)
 	}
 	if f.From == "" && !open {
-		f.From = ident.Release + "_~" // sorts after every identifier
+		f.From = afterAll(ident.Release)
 	}
 	q, most := a.Store.Reader(), int32(CasesPage+1)
 	put := func(r db.ReleaseRequest, service, name string) {
@@ -333,7 +329,11 @@ func (a *Authority) CaseOf(ctx context.Context, s StaffSession, id string) (c Ca
 	makes, checks := staff.May(s.Role, staff.CaseMake), staff.May(s.Role, staff.CaseCheck) && !c.Own
 	c.MayReceive, c.MayEdit, c.MayRecall = makes && can(release.Receive), makes && can(release.Submit), makes && can(release.Recall)
 	if c.MayDecide = checks && can(release.Grant); c.MayDecide {
-		c.Shown = a.shownCase(row, s, now)
+		was, err := standing(ctx, q, row)
+		if err != nil {
+			return c, err
+		}
+		c.Shown = a.shownCase(row, was, s, now)
 	}
 	if row.Customer == "" {
 		return c, nil
@@ -342,11 +342,11 @@ func (a *Authority) CaseOf(ctx context.Context, s StaffSession, id string) (c Ca
 	if err != nil {
 		return c, err
 	}
-	c.Name, c.Kana, c.Account, c.Ref, c.Phone, c.Stopped = her.Name, her.Kana, store.Customer(her).MaskedAccount(), her.Ref, lastFour(her.Phone), store.Time(her.StoppedAt)
+	c.Name, c.Kana, c.Account, c.Ref, c.Phone, c.Stopped = her.Name, her.Kana, store.Customer(her).MaskedAccount(), her.Ref, tail(her.Phone), store.Time(her.StoppedAt)
 	if rows, err := q.AddressesOf(ctx, her.ID); err != nil {
 		return c, err
 	} else if at, there := present(rows); there {
-		c.Mail = lastFour(at.Mail)
+		c.Mail = tail(at.Mail)
 	}
 	if c.State == release.Granted {
 		c.HandUntil = c.Ended.Add(a.Rules().LetterLife)
@@ -360,7 +360,7 @@ func (a *Authority) CaseOf(ctx context.Context, s StaffSession, id string) (c Ca
 	if c.Warnings, err = a.caseWarnings(ctx, q, row, her, now); err != nil {
 		return c, err
 	}
-	entries, err := q.EntriesOf(ctx, db.EntriesOfParams{Customer: row.Customer, ID: ident.Entry + "_~", Limit: caseHistory})
+	entries, err := q.EntriesOf(ctx, db.EntriesOfParams{Customer: row.Customer, ID: afterAll(ident.Entry), Limit: caseHistory})
 	for _, e := range entries {
 		c.History = append(c.History, store.Entry(e))
 	}
@@ -369,14 +369,6 @@ func (a *Authority) CaseOf(ctx context.Context, s StaffSession, id string) (c Ca
 
 // caseHistory is how much of a customer's trail stands beside her request.
 const caseHistory = 12
-
-// lastFour hides all but the last four characters of what can be dialled.
-func lastFour(s string) string {
-	if r := []rune(s); len(r) > 4 {
-		return strings.Repeat("*", len(r)-4) + string(r[len(r)-4:])
-	}
-	return strings.Repeat("*", len([]rune(s)))
-}
 
 // caseMember names a member of staff; nobody is nobody.
 func (a *Authority) caseMember(ctx context.Context, q *db.Queries, id string) (CaseMember, error) {
@@ -468,401 +460,4 @@ func (a *Authority) caseWarnings(ctx context.Context, q *db.Queries, row db.Rele
 		warn(n == 0, CaseWarning{Kind: "network"})
 	}
 	return out, nil
-}
-
-// secondPerson refuses whoever has had a hand in a request, under whatever login, with the same passkey or in the same session (C-71).
-func (d *deed) secondPerson(ctx context.Context, row db.ReleaseRequest, s StaffSession) error {
-	for _, id := range strings.Fields(row.Hands) {
-		m, err := d.StaffByID(ctx, id)
-		if err != nil && !errors.Is(err, store.ErrNone) {
-			return err
-		}
-		if samePerson(m.Person, id, row.MakerPasskey, row.MakerSession, s) {
-			return problem.New(problem.OrderOwn)
-		}
-	}
-	return nil
-}
-
-// touched adds a member to those who have had a hand in a request.
-func touched(row db.ReleaseRequest, s StaffSession) string {
-	hands := strings.Fields(row.Hands)
-	if !slices.Contains(hands, s.Staff) {
-		hands = append(hands, s.Staff)
-	}
-	return strings.Join(hands, " ")
-}
-
-// ReceiveCase takes in the paper of a request that a customer has made. She hears of it, so that whoever has not handed any paper in can object. A second click changes nothing.
-func (a *Authority) ReceiveCase(ctx context.Context, s StaffSession, id string) error {
-	return a.atDesk(ctx, s, staff.CaseMake, audit.ReleaseReceive, func(ctx context.Context, d *deed) error {
-		row, err := d.caseRow(ctx, id)
-		if err != nil || row.State == string(release.Received) && slices.Contains(strings.Fields(row.Hands), s.Staff) {
-			return err
-		}
-		return d.receive(ctx, row, s)
-	})
-}
-
-func (d *deed) receive(ctx context.Context, row db.ReleaseRequest, s StaffSession) error {
-	if _, ok := release.Life.Next(release.State(row.State), release.Receive); !ok || row.ExpiresAt <= store.Micros(d.now) {
-		return problem.New(problem.CaseMoved, "state", row.State)
-	}
-	desk, err := d.a.openDesk(row)
-	if err != nil {
-		return err
-	}
-	sealed, err := d.a.sealDesk(row.ID, desk)
-	if err != nil {
-		return err
-	}
-	if row.Branch == "" && len(row.Sealed) > 0 {
-		typed, err := d.a.typedPerson(row)
-		if err != nil {
-			return err
-		}
-		if err := store.Must(d.SetReleaseBranch(ctx, db.SetReleaseBranchParams{ID: row.ID, Branch: typed.Branch})); err != nil {
-			return err
-		}
-	}
-	if err := store.Must(d.ReceiveRelease(ctx, db.ReceiveReleaseParams{ID: row.ID, ReceivedAt: store.Micros(d.now), Hands: touched(row, s), Desk: sealed})); err != nil {
-		return err
-	}
-	if row.Customer == "" {
-		return nil
-	}
-	return d.tellObject(ctx, row.Customer, "release_received", row.ID, nil)
-}
-
-// NewCase is a request that a clerk makes from the paper form of somebody at the counter.
-type NewCase struct {
-	Once                               string
-	Branch, AccountType, AccountNumber string
-	Items                              []string
-	Reason                             string
-}
-
-// accountHolder finds the customer of a representative account; only who knows all of it finds anybody (C-74).
-func accountHolder(ctx context.Context, q *db.Queries, branch, accountType, number string) (db.Customer, error) {
-	branch, number = accountDigits(branch), accountDigits(number)
-	if len(branch) != staff.BranchLength || number == "" || len(number) > 8 || !slices.Contains(AccountTypes, accountType) {
-		return db.Customer{}, problem.New(problem.CaseIncomplete, "field", "account")
-	}
-	rows, err := q.CustomersByAccount(ctx, db.CustomersByAccountParams{Branch: branch, AccountType: accountType, AccountNumber: number})
-	if err == nil && len(rows) != 1 { // two of one account are none: whose it is, is found out elsewhere
-		err = problem.New(problem.AccountNone)
-	}
-	if err != nil {
-		return db.Customer{}, err
-	}
-	return rows[0], nil
-}
-
-// holderAtDesk is the same for a member who types the account. Whoever finds nobody is counted as at a look-up, so that accounts are not tried here instead.
-func (d *deed) holderAtDesk(ctx context.Context, s StaffSession, branch, accountType, number string) (db.Customer, error) {
-	bucket, err := d.countLook(ctx, s)
-	if err != nil {
-		return db.Customer{}, err
-	}
-	her, err := accountHolder(ctx, d.Queries, branch, accountType, number)
-	if err != nil {
-		return her, err
-	}
-	return her, d.GiveBackThrottle(ctx, bucket)
-}
-
-// MakeCase makes a request for somebody at the counter, whose paper the clerk has in her hand, so that it is received at once.
-func (a *Authority) MakeCase(ctx context.Context, s StaffSession, n NewCase) (id string, err error) {
-	once := sha256.Sum256([]byte("inkan/case-form/v1|" + s.Staff + "|" + n.Once))
-	err = a.atDesk(ctx, s, staff.CaseMake, audit.ReleaseMake, func(ctx context.Context, d *deed) error {
-		items, ok := release.Sorted(n.Items)
-		if !ok {
-			return problem.New(problem.CaseIncomplete, "field", "items")
-		}
-		if !release.KnownReason(release.Reason(n.Reason)) {
-			return problem.New(problem.CaseIncomplete, "field", "reason")
-		}
-		her, err := d.holderAtDesk(ctx, s, n.Branch, n.AccountType, n.AccountNumber)
-		if problem.KindOf(err) == problem.AccountNone {
-			return d.refuse(err)
-		}
-		if err != nil {
-			return err
-		}
-		id = a.newID(ident.Release, d.now)
-		d.on(her.ID, id)
-		d.detail = map[string]string{"items": joined(items), "reason": n.Reason}
-		made, err := store.Once(d.InsertRelease(ctx, db.InsertReleaseParams{ID: id, Mac: a.releaseMAC(a.releaseNumber(id)), Once: once[:], Customer: her.ID, Sealed: []byte{}, Items: joined(items), Reason: n.Reason,
-			Device: s.Device, Source: s.Source, CreatedAt: store.Micros(d.now), ExpiresAt: store.Micros(d.now.Add(a.Rules().ReleaseLife))}))
-		if err != nil {
-			return err
-		}
-		row, err := d.ReleaseByOnce(ctx, once[:])
-		if err != nil {
-			return err
-		}
-		if id, d.object = row.ID, row.ID; !made {
-			return nil
-		}
-		if err := errors.Join(store.Must(d.SetReleaseOrigin(ctx, db.SetReleaseOriginParams{ID: id, Origin: string(release.AtCounter)})),
-			store.Must(d.SetReleaseBranch(ctx, db.SetReleaseBranchParams{ID: id, Branch: her.Branch}))); err != nil {
-			return err
-		}
-		row.Origin, row.Branch = string(release.AtCounter), her.Branch
-		if release.Reason(n.Reason) == release.Suspicious {
-			if err := d.incident(ctx, incident.Request, her.ID, id, map[string]string{"items": joined(items), "by": s.Staff}); err != nil {
-				return err
-			}
-		}
-		if err := d.receive(ctx, row, s); err != nil {
-			return err
-		}
-		return d.also(ctx, audit.ReleaseReceive, id)
-	})
-	return id, err
-}
-
-// editable is a request that a clerk may still change, as she saw it.
-func (d *deed) editable(ctx context.Context, id string, version int64) (db.ReleaseRequest, error) {
-	row, err := d.caseRow(ctx, id)
-	switch {
-	case err != nil:
-		return row, err
-	case row.State != string(release.Received):
-		return row, problem.New(problem.CaseMoved, "state", row.State)
-	case row.Version != version:
-		return row, problem.New(problem.CaseStale)
-	}
-	return row, nil
-}
-
-// TieCase says whose request it is that somebody made whom the server did not know: the clerk has compared name, date of birth and seal with the bank's file, and knows the account from the paper.
-func (a *Authority) TieCase(ctx context.Context, s StaffSession, id string, version int64, branch, accountType, number string) error {
-	return a.atDesk(ctx, s, staff.CaseMake, audit.ReleaseEdit, func(ctx context.Context, d *deed) error {
-		row, err := d.editable(ctx, id, version)
-		if err != nil {
-			return err
-		}
-		if len(row.Sealed) == 0 { // the server knows whose it is
-			return problem.New(problem.Conflict)
-		}
-		her, err := d.holderAtDesk(ctx, s, branch, accountType, number)
-		if problem.KindOf(err) == problem.AccountNone {
-			return d.refuse(err)
-		}
-		if err != nil {
-			return err
-		}
-		d.on(her.ID, row.ID)
-		d.detail = map[string]string{"tied": "yes"}
-		if err := store.Must(d.EditRelease(ctx, db.EditReleaseParams{ID: row.ID, Customer: her.ID, Branch: her.Branch, Desk: row.Desk, Hands: touched(row, s), ChangedAt: store.Micros(d.now), Version: version})); err != nil {
-			return err
-		}
-		if row.Customer == her.ID {
-			return nil
-		}
-		return d.tellObject(ctx, her.ID, "release_received", row.ID, nil)
-	})
-}
-
-// SaveCase keeps what the clerk has filled in so far. The version says what she saw when she began; another one stands there afterwards.
-func (a *Authority) SaveCase(ctx context.Context, s StaffSession, id string, version int64, desk release.Desk) error {
-	return a.atDesk(ctx, s, staff.CaseMake, audit.ReleaseEdit, func(ctx context.Context, d *deed) error {
-		row, err := d.editable(ctx, id, version)
-		if err != nil {
-			return err
-		}
-		clean, sealed, err := a.deskOf(row.ID, desk)
-		if err != nil {
-			return err
-		}
-		d.detail = map[string]string{"items": joined(clean.Items), "checks": joined(clean.Checks), "issue": joined(clean.Issue)}
-		return store.Must(d.EditRelease(ctx, db.EditReleaseParams{ID: row.ID, Customer: row.Customer, Branch: row.Branch, Desk: sealed, Hands: touched(row, s), ChangedAt: store.Micros(d.now), Version: version}))
-	})
-}
-
-// deskOf reads a desk's form and seals it.
-func (a *Authority) deskOf(id string, desk release.Desk) (release.Desk, []byte, error) {
-	clean, field := desk.Clean()
-	if field != "" {
-		return clean, nil, problem.New(problem.CaseIncomplete, "field", field)
-	}
-	sealed, err := a.sealDesk(id, clean)
-	return clean, sealed, err
-}
-
-// SubmitCase sends a request to the checker as it then stands. What it is, is fixed by a hash of everything that decides; only that can be granted.
-func (a *Authority) SubmitCase(ctx context.Context, s StaffSession, id string, version int64, desk release.Desk) error {
-	return a.atDesk(ctx, s, staff.CaseMake, audit.ReleaseSubmit, func(ctx context.Context, d *deed) error {
-		row, err := d.editable(ctx, id, version)
-		if err != nil {
-			return err
-		}
-		if row.Customer == "" {
-			return problem.New(problem.CaseUntied)
-		}
-		clean, sealed, err := a.deskOf(row.ID, desk)
-		if err != nil {
-			return err
-		}
-		if field := clean.Missing(); field != "" {
-			return problem.New(problem.CaseIncomplete, "field", field)
-		}
-		row.Version, row.Maker = version+1, s.Staff
-		hash, err := a.sentHash(ctx, d.Queries, row, clean)
-		if err != nil {
-			return err
-		}
-		d.detail = map[string]string{"items": joined(clean.Items), "checks": joined(clean.Checks), "issue": joined(clean.Issue), "hash": hex.EncodeToString(hash)}
-		return store.Must(d.SubmitRelease(ctx, db.SubmitReleaseParams{ID: row.ID, Desk: sealed, Hands: touched(row, s), Maker: s.Staff, MakerPasskey: s.Passkey, MakerSession: s.hash, RequestHash: hash,
-			SubmittedAt: store.Micros(d.now), Version: version}))
-	})
-}
-
-// sentHash is the hash of a request as it stands.
-func (a *Authority) sentHash(ctx context.Context, q *db.Queries, row db.ReleaseRequest, desk release.Desk) ([]byte, error) {
-	scans, err := q.ScansOf(ctx, row.ID)
-	if err != nil {
-		return nil, err
-	}
-	sent := release.Sent{ID: row.ID, Version: row.Version, Customer: row.Customer, Origin: release.Origin(row.Origin), Asked: itemsOf(row.Items), Reason: release.Reason(row.Reason), Maker: row.Maker, Scans: []string{}, Desk: desk}
-	for _, r := range scans {
-		sent.Scans = append(sent.Scans, hex.EncodeToString(r.Hash))
-	}
-	return sent.Hash(), nil
-}
-
-// sendBack gives a request back to the clerks, with a reason where it is a checker who returns it.
-func (d *deed) sendBack(ctx context.Context, row db.ReleaseRequest, on release.Event, said string) error {
-	if _, ok := release.Life.Next(release.State(row.State), on); !ok {
-		return problem.New(problem.CaseMoved, "state", row.State)
-	}
-	sealed := []byte{}
-	if said != "" {
-		var err error
-		if sealed, err = d.a.sealSaid(row.ID, said); err != nil {
-			return err
-		}
-	}
-	return store.Must(d.SendBackRelease(ctx, db.SendBackReleaseParams{ID: row.ID, Said: sealed, RequestHash: []byte{}, ChangedAt: store.Micros(d.now), Version: row.Version}))
-}
-
-// RecallCase takes a request back from the checker, to change it. A second click changes nothing.
-func (a *Authority) RecallCase(ctx context.Context, s StaffSession, id string) error {
-	return a.atDesk(ctx, s, staff.CaseMake, audit.ReleaseRecall, func(ctx context.Context, d *deed) error {
-		row, err := d.caseRow(ctx, id)
-		if err != nil || row.State == string(release.Received) {
-			return err
-		}
-		row.Hands = touched(row, s)
-		return d.sendBack(ctx, row, release.Recall, "")
-	})
-}
-
-// shownCase is what a checker's page carries: which request it showed and when, so that nobody can say it for her, nor she for another hour or from another session.
-func (a *Authority) shownCase(row db.ReleaseRequest, s StaffSession, at time.Time) string {
-	body := hex.EncodeToString(row.RequestHash) + "." + at.Format(time.RFC3339Nano)
-	return body + "." + hex.EncodeToString(a.Keys.MAC("case.shown", []byte(row.ID+"|"+body+"|"+string(s.hash))))
-}
-
-// seen says whether a checker's answer is about this very request, as her own page showed it a short while ago.
-func (d *deed) seen(row db.ReleaseRequest, s StaffSession, shown string) error {
-	body, mac, ok := cutLast(shown, ".")
-	hash, when, ok2 := strings.Cut(body, ".")
-	given, err := hex.DecodeString(mac)
-	at, err2 := time.Parse(time.RFC3339Nano, when)
-	if !ok || !ok2 || err != nil || err2 != nil || subtle.ConstantTimeCompare(given, d.a.Keys.MAC("case.shown", []byte(row.ID+"|"+body+"|"+string(s.hash)))) != 1 {
-		return problem.New(problem.CaseStale)
-	}
-	if age := d.now.Sub(at); age > release.ShownFor || age < -clockTolerance || len(row.RequestHash) == 0 || hash != hex.EncodeToString(row.RequestHash) {
-		return problem.New(problem.CaseStale)
-	}
-	return nil
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
-}
-
-// toDecide is a request that this checker may decide: sent, as she saw it, and by nobody of her.
-func (d *deed) toDecide(ctx context.Context, s StaffSession, id, shown string, on release.Event) (db.ReleaseRequest, error) {
-	row, err := d.caseRow(ctx, id)
-	if err != nil {
-		return row, err
-	}
-	if err := d.secondPerson(ctx, row, s); err != nil {
-		return row, err
-	}
-	if row.State != string(release.Submitted) {
-		return row, problem.New(problem.CaseMoved, "state", row.State)
-	}
-	if _, ok := release.Life.Next(release.State(row.State), on); !ok {
-		return row, problem.New(problem.CaseMoved, "state", row.State)
-	}
-	return row, d.seen(row, s, shown)
-}
-
-// reasonOf reads why a request is returned or declined.
-func reasonOf(said string) (string, error) {
-	said = release.Text(said)
-	if said == "" || len([]rune(said)) > release.ReasonLength {
-		return "", problem.New(problem.CaseIncomplete, "field", "said")
-	}
-	return said, nil
-}
-
-// ReturnCase gives a request back to the clerks with a reason.
-func (a *Authority) ReturnCase(ctx context.Context, s StaffSession, id, shown, said string) error {
-	return a.atDesk(ctx, s, staff.CaseCheck, audit.ReleaseReturn, func(ctx context.Context, d *deed) error {
-		row, err := d.toDecide(ctx, s, id, shown, release.Return)
-		if err != nil {
-			return err
-		}
-		if said, err = reasonOf(said); err != nil {
-			return err
-		}
-		d.detail = map[string]string{"maker": row.Maker}
-		return d.sendBack(ctx, row, release.Return, said)
-	})
-}
-
-// DeclineCase ends a request without a release. The customer hears that, and whom to call; the reason stays in the house.
-func (a *Authority) DeclineCase(ctx context.Context, s StaffSession, id, shown, said string) error {
-	return a.atDesk(ctx, s, staff.CaseCheck, audit.ReleaseDecline, func(ctx context.Context, d *deed) error {
-		row, err := d.toDecide(ctx, s, id, shown, release.Decline)
-		if err != nil {
-			return err
-		}
-		d.detail = map[string]string{"maker": row.Maker}
-		return d.decline(ctx, s, row, said)
-	})
-}
-
-// RefuseCase is the clerk's own way to end a request that she cannot send on: nothing opens by it, so one person is enough.
-func (a *Authority) RefuseCase(ctx context.Context, s StaffSession, id string, version int64, said string) error {
-	return a.atDesk(ctx, s, staff.CaseMake, audit.ReleaseDecline, func(ctx context.Context, d *deed) error {
-		row, err := d.editable(ctx, id, version)
-		if err != nil {
-			return err
-		}
-		return d.decline(ctx, s, row, said)
-	})
-}
-
-func (d *deed) decline(ctx context.Context, s StaffSession, row db.ReleaseRequest, said string) error {
-	said, err := reasonOf(said)
-	if err != nil {
-		return err
-	}
-	sealed, err := d.a.sealSaid(row.ID, said)
-	if err != nil {
-		return err
-	}
-	if err := store.Must(d.Queries.DeclineRelease(ctx, db.DeclineReleaseParams{ID: row.ID, Checker: s.Staff, Said: sealed, ChangedAt: store.Micros(d.now), Version: row.Version, Was: row.State})); err != nil || row.Customer == "" {
-		return err
-	}
-	return d.tellAll(ctx, row.Customer, "release_declined", nil)
 }

@@ -263,7 +263,16 @@ func (a *Authority) leftToHand(ctx context.Context, q *db.Queries, row db.Releas
 	if err != nil || her.State != string(customer.Active) {
 		return nil, err
 	}
+	hers, err := q.ReleasesOf(ctx, db.ReleasesOfParams{Customer: row.Customer, Limit: 50})
+	if err != nil {
+		return nil, err
+	}
 	for _, i := range issuesOf(row.Issue) {
+		if newest := slices.IndexFunc(hers, func(r db.ReleaseRequest) bool {
+			return r.State == string(release.Granted) && slices.Contains(issuesOf(r.Issue), i)
+		}); newest < 0 || hers[newest].ID != row.ID { // whoever has chosen a later one could print it from here
+			continue
+		}
 		switch i {
 		case release.IssueKey:
 			order, err := q.EnrolmentByID(ctx, row.Enrolment)

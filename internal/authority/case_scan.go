@@ -1,9 +1,11 @@
 package authority
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
@@ -19,16 +21,16 @@ func (a *Authority) AttachScan(ctx context.Context, s StaffSession, id string, v
 	kind := release.ScanKind(paper)
 	hash := sha256.Sum256(paper)
 	return a.atDesk(ctx, s, staff.CaseMake, audit.ReleaseAttach, func(ctx context.Context, d *deed) error {
+		there, err := d.ScansOf(ctx, id)
+		if err != nil || slices.ContainsFunc(there, func(r db.ScansOfRow) bool { return bytes.Equal(r.Hash, hash[:]) }) { // the answer was lost, or it was pressed twice
+			return err
+		}
 		row, err := d.editable(ctx, id, version)
 		if err != nil {
 			return err
 		}
 		if kind == "" || len(paper) > release.ScanBytes {
 			return problem.New(problem.ScanRefused)
-		}
-		there, err := d.ScansOf(ctx, row.ID)
-		if err != nil {
-			return err
 		}
 		if len(there) >= release.Scans {
 			return problem.New(problem.ScanRefused)

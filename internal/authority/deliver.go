@@ -276,11 +276,13 @@ func (a *Authority) sweepOnce(ctx context.Context, owner string) error {
 }
 
 // SweepDue writes down what has ended by now, once.
-func (a *Authority) SweepDue(ctx context.Context) error {
+func (a *Authority) SweepDue(ctx context.Context) (err error) {
 	now, err := a.moment()
 	if err != nil {
 		return err
 	}
+	watched := a.watchCodes(ctx, now) // first: whatever else fails, an attack on the whole bank is seen
+	defer func() { err = errors.Join(err, watched) }()
 	clock := audit.Actor{Kind: audit.Clock}
 	enrolments, err := a.Store.Reader().ExpiredEnrolments(ctx, db.ExpiredEnrolmentsParams{ExpiresAt: store.Micros(now), Limit: 100})
 	if err != nil {
@@ -289,6 +291,7 @@ func (a *Authority) SweepDue(ctx context.Context) error {
 	for _, row := range enrolments {
 		err := a.do(ctx, clock, audit.EnrolmentExpire, func(ctx context.Context, d *deed) error {
 			d.on(row.Customer, row.ID)
+			d.detail = map[string]string{"purpose": row.Purpose}
 			return d.endEnrolment(ctx, store.Enrolment(row), "expire")
 		})
 		if err != nil {
@@ -310,7 +313,7 @@ func (a *Authority) SweepDue(ctx context.Context) error {
 	if err := a.remind(ctx, now); err != nil {
 		return err
 	}
-	if err := errors.Join(a.sweepReissues(ctx, now), a.sweepReleases(ctx, now), a.sweepTransactions(ctx, now), a.sweepOIDC(ctx, now), a.sweepStaff(ctx, now), a.sweepOrders(ctx, now), a.sweepPhone(ctx, now), a.countFigures(ctx, now), a.countTokens(ctx, now), a.watchCodes(ctx, now)); err != nil {
+	if err := errors.Join(a.sweepReissues(ctx, now), a.sweepReleases(ctx, now), a.sweepTransactions(ctx, now), a.sweepOIDC(ctx, now), a.sweepStaff(ctx, now), a.sweepOrders(ctx, now), a.sweepPhone(ctx, now), a.countFigures(ctx, now), a.countTokens(ctx, now)); err != nil {
 		return err
 	}
 	return a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) error {

@@ -14,18 +14,23 @@ import (
 // atDesk is the one door for whatever staff changes at the console. Session, state and role are read again in the write itself: what was true when the page was made says nothing now.
 func (a *Authority) atDesk(ctx context.Context, s StaffSession, act staff.Act, action audit.Action, f func(ctx context.Context, d *deed) error) error {
 	return a.do(ctx, s.Actor(), action, func(ctx context.Context, d *deed) error {
-		row, err := d.LiveStaffSession(ctx, db.LiveStaffSessionParams{Hash: s.hash, ExpiresAt: store.Micros(d.now), SeenAt: store.Micros(d.now.Add(-a.Rules().StaffIdle))})
-		if errors.Is(err, store.ErrNone) {
-			return problem.New(problem.SessionOver)
-		}
-		if err != nil {
+		if err := d.stands(ctx, s, act); err != nil {
 			return err
-		}
-		if row.Staff != s.Staff || !staff.May(staff.Role(row.Role), act) {
-			return problem.New(problem.Forbidden)
 		}
 		return f(ctx, d)
 	})
+}
+
+// stands refuses whoever has no session any more, or may not do this any more, as the store says now.
+func (d *deed) stands(ctx context.Context, s StaffSession, act staff.Act) error {
+	row, err := d.LiveStaffSession(ctx, db.LiveStaffSessionParams{Hash: s.hash, ExpiresAt: store.Micros(d.now), SeenAt: store.Micros(d.now.Add(-d.a.Rules().StaffIdle))})
+	if errors.Is(err, store.ErrNone) {
+		return problem.New(problem.SessionOver)
+	}
+	if err == nil && (row.Staff != s.Staff || !staff.May(staff.Role(row.Role), act)) {
+		return problem.New(problem.Forbidden)
+	}
+	return err
 }
 
 // seesDesk refuses whoever may not look at this. Pages ask before they read anything.

@@ -406,7 +406,8 @@ func (a *Authority) CorrectAddress(ctx context.Context, s Session, confirm []byt
 		if err != nil && !errors.Is(err, store.ErrNone) {
 			return err
 		}
-		if atOnce && err == nil && open.State == string(enrolment.Ordered) && store.Enrolment(open).Started() {
+		// The number of an order that staff has made goes to no other address than the one they saw: whoever has the letter must not have the number sent to herself.
+		if atOnce && err == nil && open.State == string(enrolment.Ordered) && open.Purpose == string(enrolment.First) {
 			number := enrolment.Digits([16]byte(a.random(16)), enrolment.NumberDigits)
 			sealed, err := a.Keys.Seal("enrolment", "enrolment.number|"+open.ID, []byte(number))
 			if err != nil {
@@ -417,7 +418,7 @@ func (a *Authority) CorrectAddress(ctx context.Context, s Session, confirm []byt
 			}
 			return d.mailNumber(ctx, next, number, store.Time(open.OrderedAt), open.OrderedDevice, store.Time(open.ExpiresAt))
 		}
-		if atOnce {
+		if atOnce && (err != nil || open.Purpose != string(enrolment.Release)) {
 			return nil
 		}
 		if err == nil {

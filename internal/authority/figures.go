@@ -74,6 +74,7 @@ func counted(r db.TrailFromRow) []Figure {
 		_ = json.Unmarshal([]byte(r.Detail), &d) // our own text
 		return d[name]
 	}
+	first := func() bool { p := detail("purpose"); return p == "" || p == string(enrolment.First) } // the funnel is of first tokens
 	switch audit.Action(r.Action) {
 	case audit.LoginPasskey:
 		if done {
@@ -107,7 +108,7 @@ func counted(r db.TrailFromRow) []Figure {
 			return []Figure{Applications}
 		}
 	case audit.TokenRegister:
-		if p := detail("purpose"); done && (p == "" || p == string(enrolment.First)) {
+		if done && first() {
 			return []Figure{Keyed}
 		}
 	case audit.TokenStart:
@@ -119,11 +120,13 @@ func counted(r db.TrailFromRow) []Figure {
 			return []Figure{Cancellations}
 		}
 	case audit.EnrolmentExpire:
-		if done {
+		if done && first() {
 			return []Figure{Lapses}
 		}
 	case audit.EnrolmentBurn:
-		return []Figure{Burns}
+		if first() {
+			return []Figure{Burns}
+		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package authority
 
 import (
 	"context"
+	"strings"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
@@ -33,10 +34,13 @@ func asked(e audit.Entry) bool {
 	return true
 }
 
+// afterAll sorts after every identifier of a kind, in whatever order of letters a database keeps: an identifier begins with a digit up to 7 and has small letters and digits only.
+func afterAll(kind string) string { return kind + "_" + strings.Repeat("z", 27) }
+
 // History is the customer's own trail, the newest first, from before an entry on; next is where the following page begins, empty at the end.
 func (a *Authority) History(ctx context.Context, s Session, before string) (entries []audit.Entry, next string, err error) {
 	if before == "" {
-		before = "ent_~" // sorts after every identifier
+		before = afterAll(ident.Entry)
 	} else if ident.Check(ident.Entry, before) != nil {
 		return nil, "", problem.New(problem.NotFound)
 	}

@@ -213,7 +213,7 @@ func (d *deed) noticed(ctx context.Context, customerID, topic string, values map
 // notices reads one page of an inbox, the newest first, from before a notice on; next is where the following page begins, empty at the end.
 func (a *Authority) notices(ctx context.Context, customerID, before string) (out []Notice, next string, err error) {
 	if before == "" {
-		before = ident.Notice + "_~" // sorts after every identifier
+		before = afterAll(ident.Notice)
 	} else if ident.Check(ident.Notice, before) != nil {
 		return nil, "", problem.New(problem.NotFound)
 	}

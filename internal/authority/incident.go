@@ -38,14 +38,14 @@ func (d *deed) incident(ctx context.Context, kind incident.Kind, customerID, obj
 
 // duplicate looks at a right code that came a second time inside its window. The customer who pressed twice comes from the same place; whoever comes from another one has seen her code.
 func (d *deed) duplicate(ctx context.Context, customerID string) error {
-	rows, err := d.TrailByCustomer(ctx, db.TrailByCustomerParams{Customer: customerID, ID: afterAll(ident.Entry), ID_2: idAt(ident.Entry, d.now.Add(-5*d.a.Rules().OTPStep)), Limit: 50})
+	rows, err := d.CodeUses(ctx, db.CodeUsesParams{Customer: customerID, Since: idAt(ident.Entry, d.now.Add(-5*d.a.Rules().OTPStep))})
 	if err != nil {
 		return err
 	}
 	for _, r := range rows { // the newest first: the code that was used is of the latest use
-		if e := store.Entry(r); e.Outcome == audit.Done && usesCode(e) {
+		if e := store.Entry(r); usesCode(e) {
 			switch {
-			case e.Actor.Kind == audit.Bank && d.by.Kind == audit.Bank && e.Actor.ID == d.by.ID: // where its customer sits is not known here
+			case e.Actor.Kind == audit.Bank || d.by.Kind == audit.Bank: // where the bank's customer sits is not known here
 				return nil
 			case e.Actor.Kind == d.by.Kind && e.Actor.Source == d.by.Source && e.Actor.Device == d.by.Device:
 				return nil
@@ -60,16 +60,15 @@ func (d *deed) duplicate(ctx context.Context, customerID string) error {
 // usesCode says whether a deed has used up a one-time password.
 func usesCode(e audit.Entry) bool {
 	switch e.Action {
-	case audit.LoginOTP, audit.OTPVerify, audit.TokenStart:
+	case audit.LoginOTP, audit.OTPVerify, audit.TokenStart, audit.TransactionAuthAdd:
 		return true
+	case audit.PasswordChange: // the first passwords are set without one
+		return e.Detail["which"] != ""
 	case audit.ServiceStop:
 		return e.Detail["by"] == string(StopByCode)
 	}
 	return false
 }
-
-// afterAll sorts after every identifier of a kind, idAt before every one of a moment or later: identifiers sort by time.
-func afterAll(kind string) string { return kind + "_~" }
 
 func idAt(kind string, at time.Time) string {
 	if at.UnixMilli() <= 0 {
@@ -220,6 +219,7 @@ func (a *Authority) Incident(ctx context.Context, s StaffSession, id string) (f 
 	if err != nil {
 		return f, err
 	}
+	slices.Reverse(notes) // the latest two hundred, in reading order
 	for _, n := range notes {
 		f.Notes = append(f.Notes, Noted{store.Time(n.At), n.Name, n.Words})
 	}
@@ -228,7 +228,7 @@ func (a *Authority) Incident(ctx context.Context, s StaffSession, id string) (f 
 		if err != nil {
 			return f, err
 		}
-		f.About = &Whose{ID: c.ID, Account: lastFour(c.AccountNumber), Name: c.Name, Stopped: store.Time(c.StoppedAt), TransfersStopped: store.Time(c.TransfersStoppedAt)}
+		f.About = &Whose{ID: c.ID, Account: "***" + c.AccountNumber[max(0, len(c.AccountNumber)-4):], Name: c.Name, Stopped: store.Time(c.StoppedAt), TransfersStopped: store.Time(c.TransfersStoppedAt)}
 		rows, err := q.TrailByCustomer(ctx, db.TrailByCustomerParams{Customer: c.ID, ID: idAt(ident.Entry, f.Last.Add(aroundIncident)), ID_2: idAt(ident.Entry, f.Opened.Add(-aroundIncident)), Limit: timelineShown})
 		if err != nil {
 			return f, err
@@ -266,7 +266,11 @@ func (a *Authority) proved(ctx context.Context, txn string) (*Proved, error) {
 
 // linked are other customers who logged in from a network that this incident speaks of, or who have reported a transfer to the same payee, within a day of it.
 func (a *Authority) linked(ctx context.Context, f IncidentFile) (out []Linked, more bool, err error) {
-	since, until := store.Micros(f.Opened.Add(-aroundIncident)), store.Micros(f.Last.Add(aroundIncident))
+	last := f.Last // what is counted on for weeks is looked around on its first day
+	if most := f.Opened.Add(aroundIncident); last.After(most) {
+		last = most
+	}
+	since, until := store.Micros(f.Opened.Add(-aroundIncident)), store.Micros(last.Add(aroundIncident))
 	q := a.Store.Reader()
 	for _, source := range slices.Compact(slices.Sorted(maps.Values(map[string]string{"a": f.Detail["source"], "b": f.Detail["first_source"]}))) {
 		if source == "" {
@@ -391,7 +395,7 @@ func (d *deed) note(ctx context.Context, s StaffSession, id, words string) error
 	if err != nil {
 		return err
 	}
-	if n := len(have); n > 0 && have[n-1].Staff == s.Staff && have[n-1].Words == words {
+	if len(have) > 0 && have[0].Staff == s.Staff && have[0].Words == words {
 		return nil
 	}
 	return d.InsertIncidentNote(ctx, db.InsertIncidentNoteParams{ID: d.a.newID(ident.IncidentNote, d.now), Incident: id, Staff: s.Staff, At: store.Micros(d.now), Words: words})

@@ -148,11 +148,25 @@ func TestACodeThatComesAgainFromElsewhere(t *testing.T) {
 			t.Fatalf("the thief's code: %+v", all)
 		}
 		w.Clock.Move(5 * time.Minute)
+		code = phone.Code()
+		want(t, "her next code", again.Code(code), "")
+		var noise []audit.Entry // much else is tried in between
+		for i := range 60 {
+			noise = append(noise, audit.Entry{ID: ident.New(ident.Entry, w.Clock.Now().Add(time.Second), [10]byte{4: byte(i)}), At: w.Clock.Now().Add(time.Second), Actor: audit.Actor{Kind: audit.Stranger}, Action: audit.LoginPassword, Customer: first.Customer, Outcome: audit.Refused, Reason: string(problem.LoginRefused)})
+		}
+		want(t, "much else", w.ByHand(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.RecordAll(ctx, noise) }), "")
+		w.Clock.Move(2 * time.Second)
+		want(t, "the thief's next code", thief.Code(code), problem.OTPUsed)
+		if all := queue(t, desk)[incident.Duplicate]; all[0].Times != 3 {
+			t.Errorf("behind much else it is not seen: %+v", all)
+		}
+		w.Clock.Move(5 * time.Minute)
 		_, ref := customerOf(t, w, id)
 		code = phone.Code()
 		want(t, "at the bank's door", w.VerifyOTP(t.Context(), theBank, ref, code), "")
 		want(t, "twice there", w.VerifyOTP(t.Context(), theBank, ref, code), problem.OTPUsed)
-		if all := queue(t, desk)[incident.Duplicate]; all[0].Times != 2 {
+		want(t, "and by herself", w.LogIn(id, authority.PC).Code(code), problem.OTPUsed)
+		if all := queue(t, desk)[incident.Duplicate]; all[0].Times != 3 {
 			t.Errorf("the bank's own repetition counts: %+v", all)
 		}
 	})

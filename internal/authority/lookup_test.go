@@ -8,9 +8,12 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/release"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/store/db"
 	"github.com/inkan-auth/inkan/internal/testkit"
 )
@@ -196,6 +199,39 @@ func TestWhatIsAboutACustomerOpensHerPage(t *testing.T) {
 		if e := trailOf(t, w, id, audit.CustomerLook); len(e) != 1 || e[0].Object != o.ID || e[0].Actor.ID != checker.Staff {
 			t.Errorf("on record: %+v", e)
 		}
+	})
+}
+
+// What is over opens her page no longer than a working day after: otherwise an old case in the archive would be a key for ever (C-74).
+func TestWhatIsOverOpensHerPageNoMore(t *testing.T) {
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		ctx := t.Context()
+		b, fraud := newBranch(w), w.SignedIn(staff.Fraud)
+		id := stopped(t, w, 1)
+		carried := askRestart(t, b.clerk, id)
+		_, err := w.CheckOrder(ctx, b.checker.StaffSession, carried.ID, carried.Hash, true, "")
+		want(t, "carrying it out", err, "")
+		_, ref := customerOf(t, w, "hanako01")
+		_, err = w.StopByBank(ctx, theBank, ref, "fraud")
+		want(t, "stopping", err, "")
+		left := askRestart(t, b.clerk, id) // which nobody checks
+		form := b.counter(1, release.Forgotten, string(release.OTPLock))
+		want(t, "refusing the case", w.RefuseCase(ctx, b.clerk.StaffSession, form, b.seen(b.clerk, form).Version, "書類の不備"), "")
+		p := newPayer(w, 2)
+		_, err = p.phone.Send(p.phone.Decision(p.order().Offer, transaction.NotMe))
+		want(t, "not me", err, "")
+		closed := queue(t, fraud)[incident.Reported][0]
+		want(t, "taking the incident", w.TakeIncident(ctx, fraud.StaffSession, closed.ID, ""), "")
+		want(t, "closing it", w.CloseIncident(ctx, fraud.StaffSession, closed.ID, incident.Protected, "本人と確認"), "")
+		want(t, "from the incident", w.LookFrom(ctx, fraud.StaffSession, closed.Customer, closed.ID), "")
+		for _, from := range []string{carried.ID, left.ID, form} {
+			want(t, "lately over: "+from, w.LookFrom(ctx, w.SignedIn(staff.Clerk).StaffSession, id, from), "")
+		}
+		w.Clock.Move(authority.LookLife + time.Hour)
+		for _, from := range []string{carried.ID, left.ID, form, ""} {
+			want(t, "long over: "+from, w.LookFrom(ctx, w.SignedIn(staff.Clerk).StaffSession, id, from), problem.LookFirst)
+		}
+		want(t, "the incident, long over", w.LookFrom(ctx, w.SignedIn(staff.Fraud).StaffSession, closed.Customer, closed.ID), problem.LookFirst)
 	})
 }
 

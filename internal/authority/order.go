@@ -371,7 +371,7 @@ func (a *Authority) Orders(ctx context.Context, s StaffSession, which OrderList,
 		return nil, "", err
 	}
 	if before == "" {
-		before = "ord_~" // sorts after every identifier
+		before = afterAll(ident.Order)
 	} else if ident.Check(ident.Order, before) != nil {
 		return nil, "", problem.New(problem.NotFound)
 	}

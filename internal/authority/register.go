@@ -85,7 +85,7 @@ func (a *Authority) Register(ctx context.Context, by audit.Actor, compact string
 		if right != 1 || !alive {
 			if int(n) >= a.Rules().RegistrationTries {
 				e := store.Enrolment(row)
-				return errors.Join(d.endEnrolment(ctx, e, enrolment.Burn), d.also(ctx, audit.EnrolmentBurn, e.ID), d.refuse(problem.New(problem.RegistrationBurnt)))
+				return errors.Join(d.endEnrolment(ctx, e, enrolment.Burn), d.burnt(ctx, e), d.refuse(problem.New(problem.RegistrationBurnt)))
 			}
 			return d.refuse(problem.New(problem.RegistrationRefused, "tries_left", a.Rules().RegistrationTries-int(n)))
 		}
@@ -245,4 +245,11 @@ func (d *deed) fence(ctx context.Context) int64 {
 		return 1<<63 - 1
 	}
 	return f.NotBefore
+}
+
+// burnt writes down, in the same write, that an enrolment has ended by wrong tries, and for what purpose it was.
+func (d *deed) burnt(ctx context.Context, e enrolment.Enrolment) error {
+	by := d.by
+	by.Kind, by.ID = audit.Server, ""
+	return d.Record(ctx, audit.Entry{ID: d.a.newID(ident.Entry, d.now), At: d.now, Actor: by, Action: audit.EnrolmentBurn, Customer: d.customer, Object: e.ID, Outcome: audit.Done, Detail: map[string]string{"purpose": string(e.Purpose)}})
 }

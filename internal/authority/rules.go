@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
@@ -29,13 +30,21 @@ func (a *Authority) SetRules(p policy.Policy) {
 	a.rules.Store(&a.Policy)
 }
 
-// loadRules puts in force what stands in the store. What does not hold any more, because the configuration has changed under it, is left out whole and said in the log: the configuration alone holds.
+// loadRules puts in force what stands in the store. A number that cannot be read is left out alone, and what does not hold any more, because the configuration has changed under it, is left out whole: the
+// configuration alone holds. Both are said in the log. Loads take turns from the read on, so that what was read before never takes the place of what was read after.
 func (a *Authority) loadRules(ctx context.Context) error {
+	a.loading.Lock()
+	defer a.loading.Unlock()
 	rows, err := a.Store.Reader().PolicyNumbers(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the policy: %w", err)
 	}
-	p, err := overlay(a.Policy, rows)
+	p, unread, err := overlay(a.Policy, rows)
+	if now := strings.Join(unread, " "); now != a.unread {
+		if a.unread = now; now != "" {
+			a.Log.Error("numbers that were set at the console cannot be read; for them the configuration is in force", "numbers", now)
+		}
+	}
 	if broken := err != nil; a.broken.Swap(broken) != broken && broken {
 		a.Log.Error("what was set at the console does not hold with this configuration; the configuration alone is in force", "err", err)
 	}
@@ -48,18 +57,18 @@ func (a *Authority) loadRules(ctx context.Context) error {
 	return nil
 }
 
-// overlay puts what was set at the console over a policy. The order does not matter: only the whole has to hold.
-func overlay(p policy.Policy, rows []db.PolicyNumber) (policy.Policy, error) {
+// overlay puts what was set at the console over a policy, but for the numbers in unread, which have no value that could be read. The order does not matter: only the whole has to hold.
+func overlay(p policy.Policy, rows []db.PolicyNumber) (whole policy.Policy, unread []string, err error) {
 	for _, r := range rows {
 		n, ok := policy.NumberByName(r.Name)
 		if !ok || n.Fixed { // of another version
 			continue
 		}
-		if err := n.Put(&p, r.Value); err != nil {
-			return p, fmt.Errorf("%s: %w", r.Name, err)
+		if n.Put(&p, r.Value) != nil {
+			unread = append(unread, r.Name)
 		}
 	}
-	return p, p.Check()
+	return p, unread, p.Check()
 }
 
 // watchRules takes over what other nodes have set, until ctx ends.
@@ -125,7 +134,7 @@ func (a *Authority) RulesAtDesk(ctx context.Context, s StaffSession) ([]RuleChap
 	for _, r := range rows {
 		set[r.Name] = r
 	}
-	inForce, err := overlay(a.Policy, rows)
+	inForce, _, err := overlay(a.Policy, rows)
 	if err != nil {
 		inForce = a.Policy
 	}
@@ -172,7 +181,7 @@ func (a *Authority) RuleHistory(ctx context.Context, s StaffSession, before stri
 		return nil, "", err
 	}
 	if before == "" {
-		before = "ord_~"
+		before = afterAll(ident.Order)
 	} else if ident.Check(ident.Order, before) != nil {
 		return nil, "", problem.New(problem.NotFound)
 	}
@@ -224,7 +233,7 @@ func prepareRule(ctx context.Context, d *deed, body json.RawMessage) (string, ma
 	if err != nil {
 		return "", nil, err
 	}
-	was, err := overlay(d.a.Policy, rows)
+	was, _, err := overlay(d.a.Policy, rows)
 	if err != nil {
 		was = d.a.Policy
 	}

@@ -1,6 +1,7 @@
 package authority_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
 	"github.com/inkan-auth/inkan/internal/testkit"
 )
 
@@ -139,6 +142,33 @@ func TestAPolicyThatDoesNotHoldIsRefused(t *testing.T) {
 		want(t, "reading over another configuration", w.LoadRules(ctx), "")
 		if got := w.Rules(); got.Check() != nil || got.BlockFirst != 6*time.Hour || got.BlockLongest != 7*time.Hour {
 			t.Errorf("in force: %s and %s", got.BlockFirst, got.BlockLongest)
+		}
+	})
+}
+
+// One number in the store that nobody can read any more does not put the others out of force, and can be taken back.
+func TestOneUnreadableNumberLeavesTheOthers(t *testing.T) {
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		ctx := t.Context()
+		a, b := w.SignedIn(staff.Administrator), w.SignedIn(staff.Administrator)
+		setRule(t, a, b, "address_delay", "0分")
+		setRule(t, a, b, "cooling_off", "48h")
+		if got := w.Another().Rules(); got.AddressDelay != 0 || got.CoolingOff != 48*time.Hour {
+			t.Errorf("after a restart: %s and %s", got.AddressDelay, got.CoolingOff)
+		}
+		want(t, "writing", w.ByHand(ctx, func(ctx context.Context, tx *store.Tx) error {
+			return tx.PutPolicyNumber(ctx, db.PutPolicyNumberParams{Name: "address_delay", Value: "soon", Since: store.Micros(w.Clock.Now())})
+		}), "")
+		want(t, "reading", w.LoadRules(ctx), "")
+		if got := w.Rules(); got.AddressDelay != w.Policy.AddressDelay || got.CoolingOff != 48*time.Hour {
+			t.Errorf("in force: %s and %s", got.AddressDelay, got.CoolingOff)
+		}
+		if r := ruleOf(t, a, "cooling_off"); r.Value != "48h0m0s" {
+			t.Errorf("%+v", r)
+		}
+		setRule(t, a, b, "address_delay", "")
+		if r := ruleOf(t, a, "address_delay"); !r.Since.IsZero() {
+			t.Errorf("%+v", r)
 		}
 	})
 }

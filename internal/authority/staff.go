@@ -52,7 +52,7 @@ func (a *Authority) CheckStaff(n NewStaff) (NewStaff, error) {
 	}
 	plain := func(s string) string { return strings.Join(strings.Fields(norm.NFKC.String(s)), " ") }
 	strange := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
-	n.Name, n.Person, n.Branch = strings.Join(strings.Fields(norm.NFC.String(n.Name)), " "), plain(n.Person), plain(n.Branch)
+	n.Name, n.Person, n.Branch = strings.Join(strings.Fields(norm.NFC.String(n.Name)), " "), staff.ReadPerson(n.Person), plain(n.Branch)
 	for field, bad := range map[string]bool{
 		"name":   n.Name == "" || utf8.RuneCountInString(n.Name) > staff.NameLength || strings.ContainsFunc(n.Name, strange),
 		"person": n.Person == "" || utf8.RuneCountInString(n.Person) > staff.PersonLength || strings.ContainsFunc(n.Person, strange),

@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"time"
-
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
@@ -43,12 +40,15 @@ func (a *Authority) Members(ctx context.Context, s StaffSession, person, before 
 		return nil, "", err
 	}
 	if before == "" {
-		before = "stf_~" // sorts after every identifier
+		before = afterAll(ident.Staff)
 	} else if ident.Check(ident.Staff, before) != nil {
 		return nil, "", problem.New(problem.NotFound)
 	}
 	var rows []db.Staff
-	if person = strings.Join(strings.Fields(norm.NFKC.String(person)), " "); person != "" {
+	if ident.Check(ident.Staff, person) != nil { // which stands for the number of who came before there were numbers
+		person = staff.ReadPerson(person)
+	}
+	if person != "" {
 		rows, err = a.Store.Reader().StaffByPerson(ctx, db.StaffByPersonParams{Person: person, Limit: MemberPage})
 	} else {
 		rows, err = a.Store.Reader().StaffPage(ctx, db.StaffPageParams{ID: before, Limit: MemberPage + 1})
@@ -164,12 +164,29 @@ func (a *Authority) ConfirmAtDesk(ctx context.Context, s StaffSession, id, word 
 	return m, err
 }
 
-// SuspendAtDesk ends all sessions of a member at once, and opens no more of them until two have resumed her.
+// SuspendAtDesk ends all sessions of a member at once, and opens no more of them until two have resumed her. Where she is an administrator, a second person has to be left who is one: with whoever suspends
+// her, those two can undo it. Otherwise one alone could shut all others out, and only the command line lets them in again. Such writes take turns, and whether the one who acts still may is read after:
+// of two who suspend each other at once the second is out already.
 func (a *Authority) SuspendAtDesk(ctx context.Context, s StaffSession, id, words string) error {
 	return a.atDesk(ctx, s, staff.StaffAsk, audit.StaffSuspend, func(ctx context.Context, d *deed) error {
+		if err := d.TakeDeskTurn(ctx); err != nil {
+			return err
+		}
+		if err := d.stands(ctx, s, staff.StaffAsk); err != nil {
+			return err
+		}
 		row, err := d.another(ctx, id, staff.Suspend)
 		if err != nil {
 			return err
+		}
+		if staff.Role(row.Role) == staff.Administrator {
+			n, err := d.AdministratorsBeside(ctx, db.AdministratorsBesideParams{Person: s.Person, Other: row.Person})
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return problem.New(problem.StaffLast)
+			}
 		}
 		reason, err := plainReason(words, 200)
 		if err != nil {

@@ -189,3 +189,56 @@ func TestAnAdministratorIsLeft(t *testing.T) {
 		}
 	})
 }
+
+// However a personnel number is typed, it is one person: she does not invite a second login for herself, and does not confirm one. What is no number is refused.
+func TestSpellingMakesNoSecondPerson(t *testing.T) {
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		ctx := t.Context()
+		a := w.SignedInAs(authority.NewStaff{Name: "本田 和子", Person: "A-123", Role: staff.Administrator})
+		b := w.SignedInAs(authority.NewStaff{Name: "佐藤 実", Person: "B-123", Role: staff.Administrator})
+		for _, typed := range []string{"a-123", "A-123", "Ａ１２３", "a 123", "Ａ−１２３"} {
+			_, err := w.InviteAtDesk(ctx, a.StaffSession, authority.NewStaff{Name: "本田", Person: typed, Role: staff.Clerk})
+			want(t, "herself as "+typed, err, problem.StaffSelf)
+			if ms, _, err := w.Members(ctx, b.StaffSession, typed, ""); err != nil || len(ms) != 1 || ms[0].ID != a.Staff {
+				t.Errorf("looked for as %s: %d, %v", typed, len(ms), err)
+			}
+		}
+		for _, typed := range []string{"", " - ", "ー", "a\u200b1"} {
+			_, err := w.InviteAtDesk(ctx, a.StaffSession, authority.NewStaff{Name: "x", Person: typed, Role: staff.Clerk})
+			want(t, "no number", err, problem.Malformed)
+		}
+		alias := newcomer(t, a, authority.NewStaff{Name: "佐藤 みのる", Person: "ｂ１２３", Role: staff.Checker})
+		_, err := w.ConfirmAtDesk(ctx, b.StaffSession, alias.Member.ID, alias.Word)
+		want(t, "her own second login in another spelling", err, problem.StaffSelf)
+	})
+}
+
+// Two administrators suspend each other at once: at most one of them is out, and two persons are left who can let her in again. Where there are only two persons, neither shuts the other out.
+func TestAdministratorsSuspendEachOther(t *testing.T) {
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		ctx := t.Context()
+		a := w.SignedInAs(authority.NewStaff{Name: "本田 和子", Person: "A-1", Role: staff.Administrator})
+		b := w.SignedInAs(authority.NewStaff{Name: "佐藤 実", Person: "B-1", Role: staff.Administrator})
+		w.SignedInAs(authority.NewStaff{Name: "本田 かず子", Person: "A-1", Role: staff.Administrator})
+		want(t, "one of two persons suspends the other", w.SuspendAtDesk(ctx, a.StaffSession, b.Member.ID, "x"), problem.StaffLast)
+		want(t, "a clerk, whom nobody needs for that", w.SuspendAtDesk(ctx, a.StaffSession, w.SignedIn(staff.Clerk).Member.ID, "x"), "")
+		ds := []*testkit.Desk{a, b, w.SignedIn(staff.Administrator), w.SignedIn(staff.Administrator)}
+		nodes := []*testkit.World{w, w.Another()}
+		for round := range 6 {
+			errs := together(2, func(i int) error {
+				return nodes[i].SuspendAtDesk(ctx, ds[i].StaffSession, ds[1-i].Member.ID, "x")
+			})
+			if errs[0] == nil && errs[1] == nil {
+				t.Fatalf("round %d: both are out", round)
+			}
+			for i, err := range errs {
+				if err == nil { // i is in still
+					want(t, "resuming on the server", w.ResumeStaff(ctx, "third", ds[1-i].Member.ID), "")
+					want(t, "signing in", ds[1-i].SignIn(), "")
+				} else if k := problem.KindOf(err); k != problem.SessionOver && k != problem.Conflict {
+					t.Errorf("round %d: %v", round, err)
+				}
+			}
+		}
+	})
+}

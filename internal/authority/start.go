@@ -84,7 +84,7 @@ func (d *deed) startUse(ctx context.Context, e enrolment.Enrolment, code string)
 	step, verdict := otp.Check(key, code, t.Digits, from, to, t.LastStep)
 	if verdict != otp.Right {
 		if int(n) >= a.Rules().StartTries {
-			return t, false, errors.Join(d.endEnrolment(ctx, e, enrolment.Burn), d.also(ctx, audit.EnrolmentBurn, e.ID), d.refuse(problem.New(problem.StartBurnt)))
+			return t, false, errors.Join(d.endEnrolment(ctx, e, enrolment.Burn), d.burnt(ctx, e), d.refuse(problem.New(problem.StartBurnt)))
 		}
 		return t, false, d.refuse(problem.New(problem.StartRefused, "tries_left", a.Rules().StartTries-int(n)))
 	}

@@ -47,6 +47,11 @@ func TestFrozenRegistrationsOpenNothingNew(t *testing.T) {
 		options, err := w.PasskeyOptions(ctx, user.browser.Session, errand.ID)
 		want(t, "options", err, "")
 		made := device.Create(options, testkit.LoginOrigin)
+		fingered := newPayer(w, 5)
+		want(t, "a finger before", fingered.phone.SetVerifier(counting()), "")
+		word, finger := user.phone.Verifier(counting())
+		next, nextMade := fingered.phone.Verifier(counting())
+		removal := fingered.phone.Removal()
 
 		freeze(t, maker, checker, authority.Registrations, true)
 		for _, node := range []*testkit.World{w, other} {
@@ -66,6 +71,11 @@ func TestFrozenRegistrationsOpenNothingNew(t *testing.T) {
 		want(t, "moving", err, problem.RegistrationsFrozen)
 		_, err = other.AddPasskey(ctx, user.browser.Session, errand.ID, "", made)
 		want(t, "adding a passkey", err, problem.RegistrationsFrozen)
+		_, err = other.SetVerifier(ctx, user.phone.Proof("PUT", "/v1/verifier", finger), word, finger, "")
+		want(t, "a first finger", err, problem.RegistrationsFrozen)
+		_, err = w.SetVerifier(ctx, fingered.phone.Proof("PUT", "/v1/verifier", nextMade), next, nextMade, fingered.phone.Finger.Assert(next))
+		want(t, "another finger, confirmed by the first", err, problem.RegistrationsFrozen)
+		want(t, "removing a finger", w.RemoveVerifier(ctx, fingered.phone.Proof("POST", "/v1/verifier/removal", nil), removal, fingered.phone.Finger.Assert(removal)), "")
 		w.Clock.Move(time.Minute)
 		want(t, "a code of a token in use", w.VerifyOTP(ctx, theBank, user.ref, user.phone.Code()), "")
 		user.order()
@@ -78,6 +88,7 @@ func TestFrozenRegistrationsOpenNothingNew(t *testing.T) {
 		want(t, "registering after", late.Register(late.Scan(key.Link, number)), "")
 		_, err = w.StartToken(ctx, registered.Session, phone.Code())
 		want(t, "starting after: no try was counted", err, "")
+		want(t, "a finger after", user.phone.SetVerifier(counting()), "")
 		want(t, "applying after", w.Apply(ctx, fresh.Session, []byte(testkit.Confirm)), "")
 	})
 }

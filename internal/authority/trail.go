@@ -36,7 +36,7 @@ const (
 )
 
 // bulk are the acts that are everywhere in the trail: no index has them, and none is needed to find them.
-var bulk = []audit.Action{audit.OTPVerify, audit.TransactionCreate, audit.TransactionDecide, audit.TransactionConsume, audit.LoginPassword, audit.LoginOTP, audit.LoginPasskey, audit.Logout}
+var bulk = []audit.Action{audit.OTPVerify, audit.TransactionCreate, audit.TransactionDecide, audit.TransactionConsume, audit.LoginPassword, audit.LoginOTP, audit.LoginPasskey, audit.Logout, audit.AccessGrant, audit.AccessRedeem}
 
 // trailRows reads the newest entries before one of them on, by the index that fits the filter best. Not all of them need to fit.
 func trailRows(ctx context.Context, q *db.Queries, f audit.Filter, before string, limit int32) ([]db.AuditEntry, error) {
@@ -110,7 +110,13 @@ func checkFilter(f audit.Filter) error {
 }
 
 // SearchTrail shows a part of the trail, from before one entry on. To look is itself on record, each page of it: who looked for whom, and by what.
-func (a *Authority) SearchTrail(ctx context.Context, s StaffSession, f audit.Filter, before string) (found TrailFound, err error) {
+func (a *Authority) SearchTrail(ctx context.Context, s StaffSession, f audit.Filter, before string) (TrailFound, error) {
+	return a.SearchTrailFor(ctx, s, "", f, before)
+}
+
+// SearchTrailFor is SearchTrail for the customer whom somebody has typed, where typed is not empty. She is looked up in the write that puts the look on record, and who types one after the other whom nobody knows is
+// stopped as at the look-up (C-74).
+func (a *Authority) SearchTrailFor(ctx context.Context, s StaffSession, typed string, f audit.Filter, before string) (found TrailFound, err error) {
 	if err := a.seesDesk(s, staff.TrailSee); err != nil {
 		return found, err
 	}
@@ -120,7 +126,17 @@ func (a *Authority) SearchTrail(ctx context.Context, s StaffSession, f audit.Fil
 	if err := checkFilter(f); err != nil {
 		return found, err
 	}
-	err = a.atDesk(ctx, s, staff.TrailSee, audit.TrailSearch, func(_ context.Context, d *deed) error {
+	her := f.Customer
+	err = a.atDesk(ctx, s, staff.TrailSee, audit.TrailSearch, func(ctx context.Context, d *deed) error {
+		if typed != "" {
+			var err error
+			d.detail = map[string]string{"by": "customer"}
+			if her, err = d.trailCustomer(ctx, s, typed); err != nil || d.kept != nil {
+				return err
+			}
+		}
+		f := f
+		f.Customer = her
 		d.on(f.Customer, f.Staff)
 		d.detail = map[string]string{"by": f.Kinds()}
 		if f.Action != "" {
@@ -134,6 +150,7 @@ func (a *Authority) SearchTrail(ctx context.Context, s StaffSession, f audit.Fil
 	if err != nil {
 		return found, err
 	}
+	f.Customer = her
 	found.Filter = f
 	if before == "" {
 		before = afterAll(ident.Entry)
@@ -177,41 +194,56 @@ func (a *Authority) NamesOf(ctx context.Context, entries []audit.Entry) (map[str
 	return names, nil
 }
 
-// TrailCustomer finds the customer whom somebody who reads the trail has typed: by our identifier, by the bank's reference, or by branch, type and number of her account. It finds one or nobody, and what was typed is
-// never part of a pattern (C-74).
-func (a *Authority) TrailCustomer(ctx context.Context, s StaffSession, typed string) (string, error) {
-	if err := a.seesDesk(s, staff.TrailSee); err != nil {
+// TrailCustomer finds the customer whom somebody who exports from the trail has typed. The look is on record, and counts where it finds nobody.
+func (a *Authority) TrailCustomer(ctx context.Context, s StaffSession, typed string) (id string, err error) {
+	err = a.atDesk(ctx, s, staff.TrailSee, audit.TrailSearch, func(ctx context.Context, d *deed) (err error) {
+		d.detail = map[string]string{"by": "customer"}
+		if id, err = d.trailCustomer(ctx, s, typed); id != "" {
+			d.on(id, "")
+		}
+		return err
+	})
+	return id, err
+}
+
+// trailCustomer is one customer, by our identifier, by the bank's reference, or by branch, type and number of her account, or the deed is refused. What was typed is never part of a pattern (C-74).
+func (d *deed) trailCustomer(ctx context.Context, s StaffSession, typed string) (string, error) {
+	bucket, err := d.countLook(ctx, s)
+	if err != nil {
 		return "", err
 	}
-	typed = strings.TrimSpace(norm.NFKC.String(typed))
-	none := problem.New(problem.AccountNone)
+	c, err := d.typedCustomer(ctx, strings.TrimSpace(norm.NFKC.String(typed)))
+	if errors.Is(err, store.ErrNone) {
+		return "", d.refuse(problem.New(problem.AccountNone))
+	}
+	if err != nil {
+		return "", err
+	}
+	return c.ID, d.GiveBackThrottle(ctx, bucket)
+}
+
+func (d *deed) typedCustomer(ctx context.Context, typed string) (db.Customer, error) {
 	if !isRef(typed) || typed == "" {
-		return "", none
+		return db.Customer{}, store.ErrNone
 	}
-	q := a.Store.Reader()
 	if ident.Check(ident.Customer, typed) == nil {
-		_, err := q.CustomerByID(ctx, typed)
-		if errors.Is(err, store.ErrNone) {
-			err = none
-		}
-		return typed, err
+		return d.CustomerByID(ctx, typed)
 	}
-	c, err := a.customerByRef(ctx, typed)
-	if problem.KindOf(err) != problem.NotFound {
-		return c.ID, err
+	if c, err := d.CustomerByRef(ctx, typed); !errors.Is(err, store.ErrNone) {
+		return c, err
 	}
 	part := strings.FieldsFunc(typed, func(r rune) bool { return r == ' ' || r == '-' || r == '/' })
 	if len(part) == 2 {
 		part = []string{part[0], AccountTypes[0], part[1]}
 	}
 	if len(part) != 3 {
-		return "", none
+		return db.Customer{}, store.ErrNone
 	}
-	rows, err := q.CustomersByAccount(ctx, db.CustomersByAccountParams{Branch: part[0], AccountType: part[1], AccountNumber: part[2]})
+	rows, err := d.CustomersByAccount(ctx, db.CustomersByAccountParams{Branch: part[0], AccountType: part[1], AccountNumber: part[2]})
 	if err != nil || len(rows) != 1 {
-		return "", errors.Join(err, none)
+		return db.Customer{}, errors.Join(err, orNothing(err))
 	}
-	return rows[0].ID, nil
+	return rows[0], nil
 }
 
 // TrailExport is a part of the trail that two persons have agreed to hand out.
@@ -316,12 +348,12 @@ func (a *Authority) AskExport(ctx context.Context, s StaffSession, f audit.Filte
 		return Order{}, err
 	}
 	if !all {
-		return Order{}, problem.New(problem.ExportWide, "limit", audit.ExportRows)
+		return Order{}, a.noExport(ctx, s, f, problem.New(problem.ExportWide, "limit", audit.ExportRows))
 	}
 	return a.AskOrder(ctx, s, exportKind, exportBody{f, len(entries)}, reason)
 }
 
-// fixed is the filter with its end in time: what comes into the trail later is not part of it.
+// fixed is the filter with its end in time: what comes into the trail later is not part of it, and what has come by then is complete (figureMargin), so that the same export is the same file whenever it is made.
 func (a *Authority) fixed(s StaffSession, f audit.Filter) (audit.Filter, error) {
 	now, err := a.moment()
 	if err != nil {
@@ -330,8 +362,8 @@ func (a *Authority) fixed(s StaffSession, f audit.Filter) (audit.Filter, error) 
 	if err := a.seesDesk(s, staff.ExportAsk); err != nil {
 		return f, err
 	}
-	if f.Until.IsZero() || f.Until.After(now) {
-		f.Until = now.Truncate(time.Millisecond)
+	if whole := now.Add(-figureMargin).Truncate(time.Millisecond); f.Until.IsZero() || f.Until.After(whole) {
+		f.Until = whole
 	}
 	return f, checkFilter(f)
 }
@@ -358,9 +390,18 @@ func (a *Authority) ExportNow(ctx context.Context, s StaffSession, f audit.Filte
 	if !all || slices.ContainsFunc(entries, func(e audit.Entry) bool {
 		return e.Customer != "" || e.Actor.Kind == audit.Customer || e.Actor.Kind == audit.Token
 	}) {
-		return ExportFile{}, problem.New(problem.ExportSecond, "limit", ExportAtOnce)
+		return ExportFile{}, a.noExport(ctx, s, f, problem.New(problem.ExportSecond, "limit", ExportAtOnce))
 	}
 	return a.export(ctx, s, audit.Export{Filter: f, Entries: entries}, form, "")
+}
+
+// noExport writes down that somebody wanted more than she may have, or than a file holds.
+func (a *Authority) noExport(ctx context.Context, s StaffSession, f audit.Filter, refusal error) error {
+	now, err := a.moment()
+	if err != nil {
+		return err
+	}
+	return a.writeRefusal(ctx, &deed{a: a, now: now, by: s.Actor(), action: audit.TrailExport, customer: f.Customer, detail: map[string]string{"by": f.Kinds()}}, refusal)
 }
 
 // FetchExport takes what two persons have agreed on. It can be fetched again while its time lasts; each time is on record.
@@ -391,7 +432,7 @@ func (a *Authority) FetchExport(ctx context.Context, s StaffSession, id, form st
 		return ExportFile{}, err
 	}
 	if !all {
-		return ExportFile{}, problem.New(problem.ExportWide, "limit", audit.ExportRows)
+		return ExportFile{}, a.noExport(ctx, s, x.Filter, problem.New(problem.ExportWide, "limit", audit.ExportRows))
 	}
 	return a.export(ctx, s, audit.Export{CheckedBy: row.Checker, Filter: x.Filter, Entries: entries}, form, id)
 }

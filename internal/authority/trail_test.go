@@ -123,6 +123,18 @@ func TestTheTrailIsSearched(t *testing.T) {
 			_, err := w.TrailCustomer(ctx, d.StaffSession, typed)
 			want(t, fmt.Sprintf("%q", typed), err, problem.AccountNone)
 		}
+		page, err := w.SearchTrailFor(ctx, d.StaffSession, ref, audit.Filter{}, "")
+		if err != nil || page.Filter.Customer != one || len(page.Entries) == 0 || page.Entries[0].Customer != one {
+			t.Errorf("as typed: %+v, %v", page.Filter, err)
+		}
+		for misses := 9; misses < 30; misses++ {
+			_, err = w.SearchTrailFor(ctx, d.StaffSession, fmt.Sprint("nobody", misses), audit.Filter{}, "")
+			want(t, "nobody", err, problem.AccountNone)
+		}
+		_, err = w.SearchTrailFor(ctx, d.StaffSession, "nobody", audit.Filter{}, "")
+		want(t, "one guess too many", err, problem.LooksUsedUp)
+		_, err = w.TrailCustomer(ctx, d.StaffSession, ref)
+		want(t, "a right one after too many", err, problem.LooksUsedUp)
 	})
 }
 
@@ -135,7 +147,7 @@ func TestAnExportLeavesByTwoPersons(t *testing.T) {
 		one, _ := customerOf(t, w, w.Person(1, false))
 		all := history(t, w, 300, []string{one}, []string{clerk.Member.ID})
 
-		w.Clock.Move(time.Second)
+		w.Clock.Move(3 * time.Minute) // what is younger than two minutes is in no export
 		small := audit.Filter{Action: audit.StaffLogin}
 		file, err := w.ExportNow(ctx, asker.StaffSession, small, "jsonl")
 		want(t, "a small one", err, "")
@@ -198,11 +210,15 @@ func TestAnExportLeavesByTwoPersons(t *testing.T) {
 		}
 		_, err = w.FetchExport(ctx, checker.StaffSession, id, "jsonl")
 		want(t, "the checker", err, problem.Forbidden)
-		taken, err := w.SearchTrail(ctx, asker.StaffSession, audit.Filter{Action: audit.TrailExport}, "")
+		taken, err := w.SearchTrail(ctx, asker.StaffSession, audit.Filter{Action: audit.TrailExport, Outcome: audit.Done}, "")
 		if err != nil || len(taken.Entries) != 3 || !slices.ContainsFunc(taken.Entries, func(e audit.Entry) bool {
 			return e.Detail["rows"] == fmt.Sprint(len(x.Entries)) && e.Object == id && e.Customer == one
 		}) {
 			t.Errorf("on record: %+v, %v", taken.Entries, err)
+		}
+		denied, err := w.SearchTrail(ctx, asker.StaffSession, audit.Filter{Action: audit.TrailExport, Outcome: audit.Refused}, "")
+		if err != nil || len(denied.Entries) != 3 || denied.Entries[0].Reason != string(problem.ExportSecond) {
+			t.Errorf("refusals on record: %+v, %v", denied.Entries, err)
 		}
 		w.Clock.Move(7 * time.Hour)
 		want(t, "signing in again", asker.SignIn(), "")

@@ -81,7 +81,7 @@ func (a *Authority) VerifierOptions(ctx context.Context, p Proof) ([]byte, error
 
 // SetVerifier takes the passkey that the token's phone has made, with the device's signed word that it is its own. The first one counts at once. One that takes the place of
 // another counts at once where that other has confirmed it; otherwise whoever holds the unlocked phone could put his own finger there, so it waits until every address has been told
-// and her time to object is over. The same request again is answered the same.
+// and her time to object is over. While registrations are frozen none is taken: a thief's finger is as new as his phone. The same request again is answered the same.
 func (a *Authority) SetVerifier(ctx context.Context, p Proof, word string, created []byte, assertion string) (Verifier, error) {
 	row, now, err := a.prove(ctx, p)
 	if err != nil {
@@ -133,6 +133,9 @@ func (a *Authority) SetVerifier(ctx context.Context, p Proof, word string, creat
 		}
 		if c.State != string(customer.Active) { // she, or somebody who read her mail, has just said that something was not her doing
 			return problem.New(problem.ServiceStopped)
+		}
+		if err := d.unfrozen(ctx, Registrations); err != nil {
+			return err
 		}
 		k := passkey.Passkey{ID: d.a.newID(ident.Passkey, d.now), Owner: t.ID, Name: t.Platform, State: passkey.Active, Usable: d.now, Credential: credential, Registered: d.now, Device: t.Platform}
 		topic := "verifier_set"

@@ -27,7 +27,7 @@ func TestSearchesUseTheirIndexes(t *testing.T) {
 			}
 		}
 		for query, index := range map[string]string{"TrailByStaff": "audit_staff", "TrailByAction": "audit_action", "TrailByCustomer": "audit_customer", "IncidentQueue": "incident_queue", "PastIncidents": "incident_past",
-			"IncidentsOf": "incident_customer", "LoginsFrom": "session_source", "ReportedAround": "txn_reported", "TokensEnding": "token_expiry", "TrailExportsOf": "trail_export_staff"} {
+			"IncidentsOf": "incident_customer", "CodeUses": "audit_customer", "IncidentNotes": "incident_note_incident", "LoginsFrom": "session_source", "ReportedAround": "txn_reported", "TokensEnding": "token_expiry", "TrailExportsOf": "trail_export_staff"} {
 			_, rest, _ := strings.Cut(text.String(), "-- name: "+query+" :")
 			_, rest, _ = strings.Cut(rest, "\n")
 			statement, _, _ := strings.Cut(rest, ";")

@@ -121,7 +121,7 @@ var housekept = map[string]bool{"attempt": true, "throttle": true, "proof": true
 	"oidc_request": true, "oidc_grant": true, "oidc_access": true, "idempotency": true, "ceremony": true, "errand": true, "objection": true, "staff_session": true, "daily_figure": true, "figure_mark": true, "notice": true}
 
 // aged are the tables whose old rows are deleted without an entry; nothing else of them changes without one.
-var aged = map[string]bool{"cooling": true, "reissue": true, "phone_check": true, "release_request": true}
+var aged = map[string]bool{"cooling": true, "reissue": true, "phone_check": true, "release_request": true, "release_scan": true, "customer_look": true}
 
 // Housekeep is a write that needs no audit entry and may change only counters, leases and deliveries.
 func (s *Store) Housekeep(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {

@@ -166,11 +166,17 @@ var units = []struct {
 	is   time.Duration
 }{{"時間", time.Hour}, {"日", day}, {"分", time.Minute}, {"秒", time.Second}, {"d", day}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}}
 
+// longest is the longest that is read at all; no number's range comes near it.
+const longest = 36600 * day
+
 // readLength reads a length of time as people type it: 15m, 24時間, 1h30m, 90d, full-width too.
 func readLength(s string) (time.Duration, bool) {
 	s = strings.ToLower(strings.Join(strings.Fields(norm.NFKC.String(s)), ""))
 	if s == "0" {
 		return 0, true
+	}
+	if s == "" {
+		return 0, false
 	}
 	var sum time.Duration
 	for s != "" {
@@ -183,15 +189,18 @@ func readLength(s string) (time.Duration, bool) {
 		found := false
 		for _, u := range units {
 			if rest, ok := strings.CutPrefix(s, u.word); ok {
+				if n > int64(longest/u.is) {
+					return 0, false
+				}
 				sum, s, found = sum+time.Duration(n)*u.is, rest, true
 				break
 			}
 		}
-		if !found || sum < 0 || sum > 36600*day {
+		if !found || sum > longest {
 			return 0, false
 		}
 	}
-	return sum, sum > 0
+	return sum, true
 }
 
 // Set gives the policy with one number set to what somebody typed, if that is a value in its range and the whole still holds.

@@ -6,6 +6,33 @@ import (
 	"time"
 )
 
+// Every number reads back its own ends, and so whatever is written for it in the store: nothing that may be set makes the next start unable to read it.
+func TestEveryNumberReadsBackItsEnds(t *testing.T) {
+	for _, c := range Chapters {
+		for _, n := range c.Numbers {
+			least, most := n.Range()
+			for _, typed := range []string{least, most} {
+				p := Default()
+				if n.Least == nil { // a switch
+					continue
+				}
+				if err := n.Put(&p, typed); err != nil || n.Text(p) != typed {
+					t.Errorf("%s reads its %q as %q, %v", n.Name, typed, n.Text(p), err)
+				}
+				if err := n.Put(&p, n.Text(p)); err != nil {
+					t.Errorf("%s does not read %q again: %v", n.Name, n.Text(p), err)
+				}
+			}
+			for _, zero := range []string{"0", "0s", "0分", "０ｈ"} {
+				p := Default()
+				if l, ok := n.Least.(time.Duration); ok && (n.Put(&p, zero) == nil) != (l == 0) {
+					t.Errorf("%s, from %s on, and %q", n.Name, l, zero)
+				}
+			}
+		}
+	}
+}
+
 // Every field of the policy has a number, under one name, that writes what it reads; and no number's own range goes beyond what Check takes when nothing else is in the way.
 func TestEveryFieldIsANumber(t *testing.T) {
 	p := Default()
@@ -41,7 +68,7 @@ func TestNumbersAreReadAsTheyAreTyped(t *testing.T) {
 			t.Errorf("%q is read as %s, %v", typed, p.CoolingOff, err)
 		}
 	}
-	for _, typed := range []string{"", "24", "-24h", "1.5h", "24h!", "59m", "169h", "99999999999999999999h", "24 hours", "1h\x00"} {
+	for _, typed := range []string{"", "24", "-24h", "1.5h", "24h!", "59m", "169h", "99999999999999999999h", "24 hours", "1h\x00", "213504d", "427010日", "h", "  "} {
 		if p, err := cooling.Set(Default(), typed); err == nil {
 			t.Errorf("%q is read as %s", typed, p.CoolingOff)
 		}

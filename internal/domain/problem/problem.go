@@ -125,7 +125,7 @@ const (
 	RegistrationsFrozen Kind = "registrations-frozen" // The bank has frozen new registrations for everybody.
 	TransfersFrozen     Kind = "transfers-frozen"     // The bank has frozen transfers for everybody.
 	StaffSelf           Kind = "staff-self"           // Nobody changes her own standing.
-	StaffLast           Kind = "staff-last"           // There would be no administrator left.
+	StaffLast           Kind = "staff-last"           // There would be too few administrators left.
 	CaseIncomplete      Kind = "case-incomplete"      // Values: field.
 	CaseMoved           Kind = "case-moved"           // Another act came first: it is in another state now; values: state.
 	CaseStale           Kind = "case-stale"           // It is not what the reader's page showed, or the page is older than half an hour.

@@ -164,9 +164,9 @@ func (d Desk) Missing() string {
 	return ""
 }
 
-// Opens says whether anything is released at all: all but the last choice of the form, which is a note to the bank.
+// Opens says whether anything is released or handed over at all: all but the last choice of the form, which is a note to the bank.
 func (d Desk) Opens() bool {
-	return slices.ContainsFunc(d.Items, func(i Item) bool { return i != Other })
+	return len(d.Issue) > 0 || slices.ContainsFunc(d.Items, func(i Item) bool { return i != Other })
 }
 
 // Sent is the whole of what a maker sends and a checker grants: everything that decides.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -133,6 +134,16 @@ func Word(id string, publicKey []byte) string {
 		acc &= 1<<bits - 1
 	}
 	return string(out[:4]) + "-" + string(out[4:])
+}
+
+// ReadPerson writes a number of the personnel office in its one form, however it was typed: another spelling must not make another person. Capital letters, not full-width, no spaces, no hyphens of any kind.
+func ReadPerson(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.Is(unicode.Dash, r) || r == 'ー' {
+			return -1
+		}
+		return r
+	}, strings.ToUpper(norm.NFKC.String(s)))
 }
 
 // ReadWord reads a word as people type what they hear: small letters, full-width ones, spaces; O for 0, I and L for 1. It is "" where it cannot be one.

@@ -27,6 +27,14 @@ func TestWordIsReadAsItIsHeard(t *testing.T) {
 	}
 }
 
+func TestOnePersonInEverySpelling(t *testing.T) {
+	for typed, want := range map[string]string{"a-123": "A123", "A-123": "A123", "Ａ１２３": "A123", " a 1\u300023": "A123", "ａ−１２３": "A123", "Aー123": "A123", "a\u2010123": "A123", "20001": "20001", " -ー ": "", "": ""} {
+		if got := ReadPerson(typed); got != want || ReadPerson(got) != got {
+			t.Errorf("%q is read as %q, want %q", typed, got, want)
+		}
+	}
+}
+
 func TestEveryRoleHasASessionAndNoOtherHas(t *testing.T) {
 	for _, r := range Roles {
 		if !May(r, Session) {

@@ -237,8 +237,16 @@ func (s *Server) onCase(w http.ResponseWriter, r *http.Request, on authority.Sta
 	if err != nil {
 		return err
 	}
+	if p.Kind == problem.CaseMoved && (said == "granted" && d.State == release.Granted && d.Checker.ID == on.Staff || said == "declined" && d.State == release.Declined && d.Checker.ID == on.Staff ||
+		said == "submitted" && d.State == release.Submitted && d.Maker.ID == on.Staff) { // her own, whose answer was lost, or pressed twice
+		return s.onCase(w, r, on, nil, said, nil)
+	}
+	stands := d.Desk
 	if d.Missing = missing(p); typed != nil {
 		typed(&d)
+	}
+	if p.Kind == problem.CaseStale || p.Kind == problem.CaseMoved { // somebody else has changed it: what she has not seen is not written over by one more click
+		d.Desk = stands
 	}
 	s.showRefused(w, r, on, "case", d, p)
 	return nil

@@ -54,17 +54,20 @@ func readDayTime(s string) (time.Time, error) {
 	return at.UTC(), nil
 }
 
-// filter reads a search. Whom it is about is looked up by what was typed.
-func (s *Server) filter(r *http.Request, on authority.StaffSession, get func(string) string) (q trailQuery, f audit.Filter, err error) {
+// filter reads a search, but for whom it is about: that is what was typed.
+func (s *Server) filter(get func(string) string) (q trailQuery, f audit.Filter, err error) {
 	q = trailQuery{Customer: strings.TrimSpace(get("customer")), Staff: get("staff"), Action: get("act"), Outcome: get("outcome"), From: get("from"), Until: get("until"), Before: get("before")}
 	f = audit.Filter{Staff: q.Staff, Action: audit.Action(q.Action), Outcome: audit.Outcome(q.Outcome)}
 	if f.From, err = readDayTime(q.From); err != nil {
 		return q, f, err
 	}
-	if f.Until, err = readDayTime(q.Until); err != nil {
-		return q, f, err
-	}
-	if q.Customer != "" {
+	f.Until, err = readDayTime(q.Until)
+	return q, f, err
+}
+
+// exportFilter is the search of a form that exports. Whom it is about is looked up.
+func (s *Server) exportFilter(r *http.Request, on authority.StaffSession) (q trailQuery, f audit.Filter, err error) {
+	if q, f, err = s.filter(r.PostFormValue); err == nil && q.Customer != "" {
 		f.Customer, err = s.Authority.TrailCustomer(r.Context(), on, q.Customer)
 	}
 	return q, f, err
@@ -97,7 +100,7 @@ func (s *Server) trailData(r *http.Request, on authority.StaffSession, q trailQu
 	if d.Members, err = s.Authority.TrailMembers(r.Context(), on); err != nil || !look {
 		return d, err
 	}
-	found, err := s.Authority.SearchTrail(r.Context(), on, f, q.Before)
+	found, err := s.Authority.SearchTrailFor(r.Context(), on, q.Customer, f, q.Before)
 	if err != nil {
 		return d, err
 	}
@@ -109,7 +112,7 @@ func (s *Server) trailData(r *http.Request, on authority.StaffSession, q trailQu
 }
 
 func (s *Server) showTrail(w http.ResponseWriter, r *http.Request, on authority.StaffSession) error {
-	q, f, err := s.filter(r, on, r.URL.Query().Get)
+	q, f, err := s.filter(r.URL.Query().Get)
 	if p, refused := problem.Of(err); refused {
 		d, err := s.trailData(r, on, q, f, false)
 		if err != nil {
@@ -122,7 +125,10 @@ func (s *Server) showTrail(w http.ResponseWriter, r *http.Request, on authority.
 		return err
 	}
 	d, err := s.trailData(r, on, q, f, true)
-	if p, refused := problem.Of(err); refused && p.Kind == problem.Malformed {
+	if p, refused := problem.Of(err); refused && p.Kind != problem.SessionOver && p.Kind != problem.Forbidden {
+		if d, err = s.trailData(r, on, q, f, false); err != nil {
+			return err
+		}
 		s.showRefused(w, r, on, "trail", d, p)
 		return nil
 	}
@@ -135,12 +141,12 @@ func (s *Server) showTrail(w http.ResponseWriter, r *http.Request, on authority.
 
 // export answers a form of the trail's page with a file, or with the page again where it is refused.
 func (s *Server) export(w http.ResponseWriter, r *http.Request, on authority.StaffSession, f func(q trailQuery, f audit.Filter) (authority.ExportFile, error)) error {
-	q, filter, err := s.filter(r, on, r.PostFormValue)
+	q, filter, err := s.exportFilter(r, on)
 	var file authority.ExportFile
 	if err == nil {
 		file, err = f(q, filter)
 	}
-	if p, refused := problem.Of(err); refused && (p.Kind == problem.ExportSecond || p.Kind == problem.ExportWide || p.Kind == problem.Malformed) {
+	if p, refused := problem.Of(err); refused && (p.Kind == problem.ExportSecond || p.Kind == problem.ExportWide || p.Kind == problem.Malformed || p.Kind == problem.AccountNone || p.Kind == problem.LooksUsedUp) {
 		d, err := s.trailData(r, on, q, filter, false)
 		if err != nil {
 			return err
@@ -172,7 +178,7 @@ func (s *Server) fetchExport(w http.ResponseWriter, r *http.Request, on authorit
 
 // askExport asks a second person, and leads to where what waits for one stands.
 func (s *Server) askExport(w http.ResponseWriter, r *http.Request, on authority.StaffSession) error {
-	q, f, err := s.filter(r, on, r.PostFormValue)
+	q, f, err := s.exportFilter(r, on)
 	var o authority.Order
 	if err == nil {
 		o, err = s.Authority.AskExport(r.Context(), on, f, r.PostFormValue("reason"))

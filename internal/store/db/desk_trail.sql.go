@@ -215,7 +215,7 @@ func (q *Queries) TokensEnding(ctx context.Context, arg TokensEndingParams) (int
 
 const trailByAction = `-- name: TrailByAction :many
 SELECT id, at, actor_kind, actor, action, customer, object, outcome, reason, device, source, detail, sealed_at FROM audit_entry WHERE action = $1 AND id < $2 AND id >= $3 AND action <> 'otp.verify' AND action <> 'transaction.create' AND action <> 'transaction.decide' AND action <> 'transaction.consume'
-    AND action <> 'login.password' AND action <> 'login.otp' AND action <> 'login.passkey' AND action <> 'login.end' ORDER BY id DESC LIMIT $4
+    AND action <> 'login.password' AND action <> 'login.otp' AND action <> 'login.passkey' AND action <> 'login.end' AND action <> 'access.grant' AND action <> 'access.redeem' ORDER BY id DESC LIMIT $4
 `
 
 type TrailByActionParams struct {

@@ -33,6 +33,53 @@ func (q *Queries) CloseIncident(ctx context.Context, arg CloseIncidentParams) (i
 	return result.RowsAffected()
 }
 
+const codeUses = `-- name: CodeUses :many
+SELECT id, at, actor_kind, actor, action, customer, object, outcome, reason, device, source, detail, sealed_at FROM audit_entry WHERE customer = $1 AND id >= $2 AND outcome = 'done' AND action IN ('login.otp', 'otp.verify', 'token.start', 'password.change', 'transaction_auth.add', 'service.stop') ORDER BY id DESC LIMIT 20
+`
+
+type CodeUsesParams struct {
+	Customer string
+	Since    string
+}
+
+// Newest first, what may have used up a code of hers lately, however much else was refused since.
+func (q *Queries) CodeUses(ctx context.Context, arg CodeUsesParams) ([]AuditEntry, error) {
+	rows, err := q.db.QueryContext(ctx, codeUses, arg.Customer, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditEntry
+	for rows.Next() {
+		var i AuditEntry
+		if err := rows.Scan(
+			&i.ID,
+			&i.At,
+			&i.ActorKind,
+			&i.Actor,
+			&i.Action,
+			&i.Customer,
+			&i.Object,
+			&i.Outcome,
+			&i.Reason,
+			&i.Device,
+			&i.Source,
+			&i.Detail,
+			&i.SealedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const incidentByID = `-- name: IncidentByID :one
 SELECT id, kind, object, customer, place, state, outcome, taker, detail, times, opened_at, last_at, taken_at, closed_at FROM incident WHERE id = $1
 `
@@ -60,7 +107,7 @@ func (q *Queries) IncidentByID(ctx context.Context, id string) (Incident, error)
 }
 
 const incidentNotes = `-- name: IncidentNotes :many
-SELECT n.id, n.at, n.words, n.staff, s.name FROM incident_note n JOIN staff s ON s.id = n.staff WHERE n.incident = $1 ORDER BY n.id LIMIT 200
+SELECT n.id, n.at, n.words, n.staff, s.name FROM incident_note n JOIN staff s ON s.id = n.staff WHERE n.incident = $1 ORDER BY n.id DESC LIMIT 200
 `
 
 type IncidentNotesRow struct {

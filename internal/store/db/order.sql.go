@@ -9,6 +9,22 @@ import (
 	"context"
 )
 
+const administratorsBeside = `-- name: AdministratorsBeside :one
+SELECT count(*) FROM staff WHERE role = 'administrator' AND state = 'active' AND person <> $1 AND person <> $2
+`
+
+type AdministratorsBesideParams struct {
+	Person string
+	Other  string
+}
+
+func (q *Queries) AdministratorsBeside(ctx context.Context, arg AdministratorsBesideParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, administratorsBeside, arg.Person, arg.Other)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const decideOrder = `-- name: DecideOrder :execrows
 UPDATE staff_order SET state = $2, checker = $3, checker_person = $4, checker_reason = $5, ended_at = $6
 WHERE staff_order.id = $1 AND state = 'asked' AND hash = $7 AND expires_at > CAST($6 AS BIGINT) AND maker <> $3 AND maker_person <> $4

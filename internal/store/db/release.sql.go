@@ -1055,7 +1055,7 @@ func (q *Queries) ScansOf(ctx context.Context, request string) ([]ScansOfRow, er
 }
 
 const sendBackRelease = `-- name: SendBackRelease :execrows
-UPDATE release_request SET state = 'received', said = $2, request_hash = $3, changed_at = $4, version = version + 1 WHERE id = $1 AND state = 'submitted' AND version = $5
+UPDATE release_request SET state = 'received', said = $2, request_hash = $3, changed_at = $4, hands = $6, version = version + 1 WHERE id = $1 AND state = 'submitted' AND version = $5
 `
 
 type SendBackReleaseParams struct {
@@ -1064,6 +1064,7 @@ type SendBackReleaseParams struct {
 	RequestHash []byte
 	ChangedAt   int64
 	Version     int64
+	Hands       string
 }
 
 func (q *Queries) SendBackRelease(ctx context.Context, arg SendBackReleaseParams) (int64, error) {
@@ -1073,6 +1074,7 @@ func (q *Queries) SendBackRelease(ctx context.Context, arg SendBackReleaseParams
 		arg.RequestHash,
 		arg.ChangedAt,
 		arg.Version,
+		arg.Hands,
 	)
 	if err != nil {
 		return 0, err

@@ -9,7 +9,7 @@ SELECT * FROM audit_entry WHERE actor_kind = 'staff' AND actor = $1 AND id < $2 
 
 -- name: TrailByAction :many
 SELECT * FROM audit_entry WHERE action = $1 AND id < $2 AND id >= $3 AND action <> 'otp.verify' AND action <> 'transaction.create' AND action <> 'transaction.decide' AND action <> 'transaction.consume'
-    AND action <> 'login.password' AND action <> 'login.otp' AND action <> 'login.passkey' AND action <> 'login.end' ORDER BY id DESC LIMIT $4;
+    AND action <> 'login.password' AND action <> 'login.otp' AND action <> 'login.passkey' AND action <> 'login.end' AND action <> 'access.grant' AND action <> 'access.redeem' ORDER BY id DESC LIMIT $4;
 
 -- name: TrailFrom :many
 SELECT id, at, actor_kind, action, outcome, reason, detail FROM audit_entry WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3;

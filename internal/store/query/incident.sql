@@ -30,10 +30,14 @@ UPDATE incident SET state = 'taken', outcome = '', closed_at = 0, taker = $2, ta
 INSERT INTO incident_note (id, incident, staff, at, words) VALUES ($1, $2, $3, $4, $5);
 
 -- name: IncidentNotes :many
-SELECT n.id, n.at, n.words, n.staff, s.name FROM incident_note n JOIN staff s ON s.id = n.staff WHERE n.incident = $1 ORDER BY n.id LIMIT 200;
+SELECT n.id, n.at, n.words, n.staff, s.name FROM incident_note n JOIN staff s ON s.id = n.staff WHERE n.incident = $1 ORDER BY n.id DESC LIMIT 200;
 
 -- name: OpenIncidentAges :many
 SELECT opened_at FROM incident WHERE state <> 'closed' ORDER BY place DESC LIMIT 20000;
+
+-- name: CodeUses :many
+-- Newest first, what may have used up a code of hers lately, however much else was refused since.
+SELECT * FROM audit_entry WHERE customer = $1 AND id >= sqlc.arg(since) AND outcome = 'done' AND action IN ('login.otp', 'otp.verify', 'token.start', 'password.change', 'transaction_auth.add', 'service.stop') ORDER BY id DESC LIMIT 20;
 
 -- name: LoginsFrom :many
 SELECT customer, CAST(max(created_at) AS BIGINT) AS at FROM session WHERE source = $1 AND created_at >= sqlc.arg(since) AND created_at <= sqlc.arg(until) AND customer <> sqlc.arg(besides) GROUP BY customer ORDER BY at DESC LIMIT $2;

@@ -59,6 +59,9 @@ UPDATE staff SET role = $2 WHERE id = $1 AND role = sqlc.arg(was) AND state IN (
 -- name: OtherAdministrators :one
 SELECT count(*) FROM staff WHERE role = 'administrator' AND state = 'active' AND id <> $1;
 
+-- name: AdministratorsBeside :one
+SELECT count(*) FROM staff WHERE role = 'administrator' AND state = 'active' AND person <> $1 AND person <> sqlc.arg(other);
+
 -- name: PolicyNumbers :many
 SELECT * FROM policy_number ORDER BY name;
 

@@ -57,7 +57,7 @@ UPDATE release_request SET state = 'submitted', desk = $2, hands = $3, maker = $
 WHERE id = $1 AND state = 'received' AND version = $9;
 
 -- name: SendBackRelease :execrows
-UPDATE release_request SET state = 'received', said = $2, request_hash = $3, changed_at = $4, version = version + 1 WHERE id = $1 AND state = 'submitted' AND version = $5;
+UPDATE release_request SET state = 'received', said = $2, request_hash = $3, changed_at = $4, hands = $6, version = version + 1 WHERE id = $1 AND state = 'submitted' AND version = $5;
 
 -- name: GrantRelease :execrows
 -- All that was seen and all that must still be so, in one statement: the request that was sent, as it was sent, and its maker still at work.

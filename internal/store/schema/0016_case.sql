@@ -48,4 +48,4 @@ CREATE INDEX release_scan_age ON release_scan (created_at);
 ALTER TABLE customer ADD COLUMN downloads_from BIGINT NOT NULL DEFAULT 0;
 
 -- All known browsers of one customer are forgotten together.
-CREATE INDEX browser_customer ON browser (customer);
+CREATE INDEX IF NOT EXISTS browser_customer ON browser (customer);

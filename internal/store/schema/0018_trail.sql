@@ -2,9 +2,9 @@
 
 -- The trail is searched by customer (audit_customer), by member of staff, by act, and by time alone (its identifiers sort by time). The two indexes below leave out what is written by the thousand: a code
 -- that is verified, a transaction, a log-in cost nothing more than before, and are found by time, because they are everywhere. Whoever searches has to say the same words, or the index is not used.
-CREATE INDEX audit_staff ON audit_entry (actor, id) WHERE actor_kind = 'staff';
-CREATE INDEX audit_action ON audit_entry (action, id) WHERE action <> 'otp.verify' AND action <> 'transaction.create' AND action <> 'transaction.decide' AND action <> 'transaction.consume'
-    AND action <> 'login.password' AND action <> 'login.otp' AND action <> 'login.passkey' AND action <> 'login.end';
+CREATE INDEX IF NOT EXISTS audit_staff ON audit_entry (actor, id) WHERE actor_kind = 'staff';
+CREATE INDEX IF NOT EXISTS audit_action ON audit_entry (action, id) WHERE action <> 'otp.verify' AND action <> 'transaction.create' AND action <> 'transaction.decide' AND action <> 'transaction.consume'
+    AND action <> 'login.password' AND action <> 'login.otp' AND action <> 'login.passkey' AND action <> 'login.end' AND action <> 'access.grant' AND action <> 'access.redeem';
 
 -- Something that somebody of the bank should look at. place is the order of the queue: how urgent it is, then its identifier. times says how often the same has happened while it was open.
 CREATE TABLE incident (
@@ -41,7 +41,7 @@ CREATE TABLE incident_note (
 CREATE INDEX incident_note_incident ON incident_note (incident, id);
 
 -- Who logged in from one network in these hours, for the incidents of that network.
-CREATE INDEX session_source ON session (source, created_at);
+CREATE INDEX IF NOT EXISTS session_source ON session (source, created_at, customer);
 
 -- Numbers of a day, in Japan's time, counted from the trail; figure_mark says up to where. They are written together, so that no entry counts twice or not at all.
 CREATE TABLE daily_figure (

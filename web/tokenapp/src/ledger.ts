@@ -10,7 +10,7 @@ import { hashOf } from './protocol/templates.ts';
 /** The server's word for how it ended, or this phone's: `waiting` until an answer came, and the refusals that are an answer too. */
 export type State =
   | 'waiting' | 'approved' | 'rejected' | 'reported' | 'expired' | 'cancelled' | 'consumed' | 'lapsed'
-  | 'decided' | 'none' | 'refused' | 'token' | 'frozen';
+  | 'decided' | 'none' | 'refused' | 'token';
 
 export type Entry = {
   token: string;

@@ -30,7 +30,7 @@ const ENDS: readonly string[] = ['approved', 'rejected', 'reported', 'expired', 
 /** Refusals of a decision that are an answer, and what they mean for it. */
 const REFUSALS: Record<string, State> = {
   'transaction-none': 'none', 'transaction-decided': 'decided', 'transaction-expired': 'expired', 'transaction-cancelled': 'cancelled',
-  'decision-refused': 'refused', 'passkey-held': 'refused', 'token-none': 'token', 'token-expired': 'token', 'otp-locked': 'token', 'transfers-frozen': 'frozen',
+  'decision-refused': 'refused', 'passkey-held': 'refused', 'token-none': 'token', 'token-expired': 'token', 'otp-locked': 'token',
 };
 /** Without a stream nobody asks more often than this. */
 const POLL = 15_000;
@@ -54,6 +54,8 @@ class Transactions {
   reached = $state(false);
   /** The last sending of a decision failed; it is tried again by itself. */
   stuck = $state(false);
+  /** The transaction whose approval the bank did not take last, because it has stopped transfers for a while. */
+  frozen = $state('');
 
   #bundles = new Map<string, Bundle>();
   #started = false;
@@ -322,6 +324,7 @@ class Transactions {
       if (!(error instanceof AlreadyAnswered)) throw error;
     }
     this.stuck = false;
+    this.frozen = '';
     this.#attempt = 0;
     await this.#changed();
     void this.flush();
@@ -381,6 +384,13 @@ class Transactions {
         const now = await store.contract(contract.token);
         if (now?.generation !== contract.generation) void wallet.load(); // another window has renewed them
         if (now?.next || now?.generation !== contract.generation) return false;
+        await ledger.withdraw(entry);
+        void this.refresh();
+        return true;
+      }
+      if (error.kind === 'transfers-frozen') {
+        // It still waits at the bank: she can turn it down or report it now, or approve it when transfers are possible again.
+        this.frozen = entry.id;
         await ledger.withdraw(entry);
         void this.refresh();
         return true;

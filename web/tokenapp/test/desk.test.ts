@@ -191,6 +191,24 @@ test('an answer that was signed before a renewal is taken back, and the customer
   expect(new Set(bank.decisions).size).toBe(2);
 });
 
+test('while the bank has stopped transfers, an approval is taken back, and the transaction can still be answered', async () => {
+  const id = await ask();
+  bank.refuse = { kind: 'transfers-frozen' };
+  await transactions.decide(transactions.pending[0]!, 'ja', 'approve', '');
+  await transactions.flush();
+  expect(states()).toEqual([]);
+  expect(await ledger.unsent()).toEqual([]);
+  expect(transactions.frozen).toBe(id);
+  bank.refuse = undefined;
+  await transactions.refresh();
+  expect(transactions.pending.map((asked) => asked.checked.document.id)).toEqual([id]);
+  await transactions.decide(transactions.pending[0]!, 'ja', 'reject', '');
+  expect(transactions.frozen).toBe('');
+  await transactions.flush();
+  expect(states()).toEqual(['rejected']);
+  expect(new Set(bank.decisions).size).toBe(2);
+});
+
 test('while the receipt of a renewal is missing, an answer waits for it', async () => {
   const store = await import('../src/store.ts');
   await ask();
