@@ -532,7 +532,7 @@ func TestBodiesBeyondTheLimitAreNotRead(t *testing.T) {
 	deeds := s.deeds()
 	pad := strings.Repeat("x", 64<<10)
 	for _, r := range routes {
-		if r.method != "POST" && r.method != "PUT" {
+		if r.method != "POST" && r.method != "PUT" || r.pattern == "/cases/{id}/scan" { // which takes a file, once it knows who brings it: TestACaseOverTheWire
 			continue
 		}
 		a, ok := deeds[r.pattern]
@@ -550,9 +550,6 @@ func TestBodiesBeyondTheLimitAreNotRead(t *testing.T) {
 		default:
 			a = form(r.address(), nil, "to", "en", "more", pad)
 			a.host = r.host
-			if r.pattern == "/cases/{id}/scan" { // it takes a scanned paper
-				a.body += strings.Repeat(pad, 5<<20/len(pad))
-			}
 		}
 		s.unchanged(a, func() {
 			if got := s.send(a).StatusCode; got < 400 || got >= 500 || r.kind != doc && r.kind != protocol && !r.script() && got != http.StatusRequestEntityTooLarge {
