@@ -412,7 +412,7 @@ func TestSlowAnswer(t *testing.T) {
 		}
 	})
 	t.Cleanup(func() { close(free) })
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	_, err := s.client.Transaction(ctx, "txn_1")
 	var lost *client.Unavailable
