@@ -287,8 +287,7 @@ func (s *spend) judge() (v otp.Verdict, err error) {
 	if err != nil {
 		return otp.Wrong, err
 	}
-	from, to := otp.Live(otp.StepAt(s.now, s.token.Step), s.token.Drift)
-	s.step, v = otp.Check(key, s.code, s.token.Digits, from, to, s.token.LastStep)
+	s.step, v = otp.Check(key, s.code, s.token.Digits, otp.Live(otp.StepAt(s.now, s.token.Step), s.token.Drift), s.token.LastStep)
 	return v, nil
 }
 

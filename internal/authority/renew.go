@@ -291,7 +291,7 @@ func (d *deed) confirmRenewal(ctx context.Context, r db.Renewal, req signing.Con
 	// The code is of the step before: the one that the app shows now stays good for the customer.
 	length := time.Duration(r.StepSeconds) * time.Second
 	before := otp.StepAt(d.now, length) - 1
-	step, verdict := otp.Check(key, req.Code, int(r.Digits), before-a.Rules().MaxDrift, before+a.Rules().MaxDrift, 0)
+	step, verdict := otp.Check(key, req.Code, int(r.Digits), otp.Window{From: before - a.Rules().MaxDrift, At: before, To: before + a.Rules().MaxDrift}, 0)
 	if verdict != otp.Right || req.Answer != signing.Hash(r.Answer) {
 		if left := a.Rules().RenewalTries - int(n); left > 0 {
 			return "", d.refuse(problem.New(problem.RenewalCodeWrong, "tries_left", left))

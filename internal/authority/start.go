@@ -80,8 +80,7 @@ func (d *deed) startUse(ctx context.Context, e enrolment.Enrolment, code string)
 		return t, false, err
 	}
 	now := otp.StepAt(d.now, t.Step)
-	from, to := otp.StartWindow(now, a.Rules().MaxDrift)
-	step, verdict := otp.Check(key, code, t.Digits, from, to, t.LastStep)
+	step, verdict := otp.Check(key, code, t.Digits, otp.StartWindow(now, a.Rules().MaxDrift), t.LastStep)
 	if verdict != otp.Right {
 		if int(n) >= a.Rules().StartTries {
 			return t, false, errors.Join(d.endEnrolment(ctx, e, enrolment.Burn), d.burnt(ctx, e), d.refuse(problem.New(problem.StartBurnt)))

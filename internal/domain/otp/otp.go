@@ -56,31 +56,40 @@ const (
 	Right
 )
 
-// Live gives the first and last live step of a token whose clock is known to be off by drift steps: the previous and the current one.
-func Live(now, drift int64) (from, to int64) { return now + drift - 1, now + drift }
+// Window is the steps among which a code is looked for. At is the one that it most likely belongs to.
+type Window struct{ From, At, To int64 }
+
+// Live is the window of a token whose clock is known to be off by drift steps: the previous and the current one.
+func Live(now, drift int64) Window { return Window{now + drift - 1, now + drift, now + drift} }
 
 // StartWindow is wider than Live: at the start of use, which has three tries for ever, the drift of the phone's clock is learnt.
-func StartWindow(now, maxDrift int64) (from, to int64) { return now - maxDrift - 1, now + maxDrift }
+func StartWindow(now, maxDrift int64) Window {
+	return Window{now - maxDrift - 1, now, now + maxDrift}
+}
 
-// Check looks for the code among the steps from..to. It compares all of them in constant time and gives the step the code belongs
-// to. Whether that step may still be used is decided by the store's one statement; Check only tells a used code from a wrong one for the
-// customer's sake.
-func Check(key []byte, code string, digits int, from, to, lastStep int64) (step int64, v Verdict) {
+// Check looks for the code in the window. It compares all of them in constant time and gives the step the code belongs to: where chance has given
+// several steps the same code, the one nearest to where the token's clock should stand, because a step too far ahead would teach us a drift that the phone does not have, and refuse the codes
+// that follow. Whether that step may still be used is decided by the store's one statement; Check only tells a used code from a wrong one for the customer's sake.
+func Check(key []byte, code string, digits int, w Window, lastStep int64) (step int64, v Verdict) {
 	if !wellFormed(code, digits) {
 		return 0, Wrong
 	}
-	for s := from; s <= to; s++ {
-		if subtle.ConstantTimeCompare([]byte(Code(key, s, digits)), []byte(code)) == 1 {
-			step = s
-			if s > lastStep {
-				v = Right
-			} else if v == Wrong {
-				v = Used
-			}
+	for s := w.From; s <= w.To; s++ {
+		if subtle.ConstantTimeCompare([]byte(Code(key, s, digits)), []byte(code)) != 1 {
+			continue
+		}
+		switch {
+		case s <= lastStep:
+			v = Used
+		case v != Right || away(s, w.At) < away(step, w.At):
+			step, v = s, Right
 		}
 	}
 	return step, v
 }
+
+// away is how many steps lie between two.
+func away(a, b int64) int64 { return max(a-b, b-a) }
 
 // LearnDrift is the drift to remember after the start of use. A code of the previous step says nothing about the clock: the customer may
 // simply have been slow.

@@ -55,7 +55,6 @@ func TestCodesAgreeWithOathtool(t *testing.T) {
 func TestCheckTellsRightUsedAndWrongApart(t *testing.T) {
 	key := []byte("0123456789abcdef0123456789abcdef")
 	const now = 1000
-	from, to := Live(now, 0)
 	for _, c := range []struct {
 		what string
 		code string
@@ -75,16 +74,38 @@ func TestCheckTellsRightUsedAndWrongApart(t *testing.T) {
 		{"full-width", "１２３４５６", 0, Wrong},
 		{"eight digits", Code(key, now, 8), 0, Wrong},
 	} {
-		if _, got := Check(key, c.code, 6, from, to, c.last); got != c.want {
+		if _, got := Check(key, c.code, 6, Live(now, 0), c.last); got != c.want {
 			t.Errorf("%s: Check = %v, want %v", c.what, got, c.want)
+		}
+	}
+}
+
+// One time in a million two steps have the same code. The one nearest to the clock is meant: were it a later one, a drift would be learnt that the phone does not have, and
+// the next right code would be refused as used, or as wrong.
+func TestStepsThatShareACode(t *testing.T) {
+	key := []byte("0123456789abcdef0123456789abcdef")
+	const maxDrift = 2
+	for ahead, now := range map[int64]int64{1: 3796583, 2: 445986, 3: 1117360} {
+		code := Code(key, now, 6)
+		if Code(key, now+ahead, 6) != code {
+			t.Fatalf("steps %d and %d have different codes", now, now+ahead)
+		}
+		if step, v := Check(key, code, 6, StartWindow(now, maxDrift), 0); v != Right || step != now {
+			t.Errorf("start of use, the same code %d ahead: step %+d, %v", ahead, step-now, v)
+		}
+		if step, v := Check(key, code, 6, StartWindow(now+ahead, maxDrift), 0); v != Right || step != now+ahead {
+			t.Errorf("start of use, the same code %d before: step %+d, %v", ahead, step-now-ahead, v)
+		}
+		if step, v := Check(key, code, 6, Live(now+ahead, 0), now); v != Right || step != now+ahead {
+			t.Errorf("the same code was used %d before: step %+d, %v", ahead, step-now-ahead, v)
 		}
 	}
 }
 
 func TestNeverMoreThanTwoCodesLive(t *testing.T) {
 	for drift := int64(-2); drift <= 2; drift++ {
-		if from, to := Live(1000, drift); to-from != 1 {
-			t.Errorf("drift %d: %d codes live", drift, to-from+1)
+		if w := Live(1000, drift); w.To-w.From != 1 || w.At != 1000+drift {
+			t.Errorf("drift %d: the codes of %+v live", drift, w)
 		}
 	}
 }
@@ -100,7 +121,7 @@ func TestDriftIsLearntWithinItsBounds(t *testing.T) {
 func FuzzCheck(f *testing.F) {
 	f.Add("123456", int64(5))
 	f.Fuzz(func(t *testing.T, code string, last int64) {
-		if _, v := Check([]byte("k"), code, 6, 1, 2, last); v != Wrong && len(code) != 6 {
+		if _, v := Check([]byte("k"), code, 6, Window{1, 2, 2}, last); v != Wrong && len(code) != 6 {
 			t.Errorf("Check(%q) = %v", code, v)
 		}
 	})
