@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"github.com/inkan-auth/inkan/demo/frame"
 )
 
 const (
@@ -51,7 +53,7 @@ type Mailbox struct {
 	now      func() time.Time
 	server   *smtp.Server
 	listener net.Listener
-	pages    *pages
+	pages    *frame.Frame
 	down     atomic.Bool
 
 	mu       sync.Mutex
@@ -70,7 +72,7 @@ func New(cfg Config) (*Mailbox, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	p, err := loadPages()
+	p, err := frame.Load(files, languageCookie, "list", "mail")
 	if err != nil {
 		return nil, err
 	}

@@ -1,17 +1,13 @@
 package telephone
 
 import (
-	"bytes"
 	"embed"
-	"encoding/json"
-	"fmt"
-	"html/template"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/inkan-auth/inkan/demo/frame"
 )
 
 //go:embed pages/*.html static/* text/*.json
@@ -19,26 +15,8 @@ var files embed.FS
 
 const languageCookie = "__Host-phone-lang"
 
-var japan = time.FixedZone("JST", 9*60*60)
-
-type pages struct {
-	templates map[string]*template.Template
-	texts     map[string]map[string]string
-}
-
 // page is what every template sees.
-type page struct {
-	Lang string
-	Back string
-	View any
-	text map[string]string
-}
-
-// T answers a sentence of the page's language.
-func (p page) T(key string) string { return p.text[key] }
-
-// Time writes a moment in the reader's way, to the second, because in the demo seconds matter.
-func (p page) Time(t time.Time) string { return t.In(japan).Format(p.text["format_time"]) }
+type page struct{ frame.Page }
 
 // Who is the name of whoever has a telephone.
 func (p page) Who(s Subscriber) string {
@@ -76,29 +54,6 @@ type lineView struct {
 	Dots []bool // one for each digit that the voice waits for: typed or not
 }
 
-func loadPages() (*pages, error) {
-	p := &pages{templates: make(map[string]*template.Template), texts: make(map[string]map[string]string)}
-	for _, tag := range []string{"ja", "en"} {
-		raw, err := files.ReadFile("text/" + tag + ".json")
-		if err != nil {
-			return nil, err
-		}
-		var text map[string]string
-		if err := json.Unmarshal(raw, &text); err != nil {
-			return nil, fmt.Errorf("telephone: text/%s.json: %w", tag, err)
-		}
-		p.texts[tag] = text
-	}
-	for _, name := range []string{"list", "line", "dial"} {
-		t, err := template.ParseFS(files, "pages/layout.html", "pages/"+name+".html")
-		if err != nil {
-			return nil, err
-		}
-		p.templates[name] = t
-	}
-	return p, nil
-}
-
 // Handler answers the pages of the telephones and inkan's orders.
 func (e *Exchange) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -124,7 +79,7 @@ func (e *Exchange) Handler() http.Handler {
 			http.Redirect(w, r, "/n/"+l.Digits, http.StatusSeeOther)
 		})
 	}
-	mux.HandleFunc("POST /language", e.language)
+	mux.HandleFunc("POST /language", e.pages.Language)
 	for _, name := range []string{"static/telephone.css", "static/mark.svg"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, name) })
 	}
@@ -133,20 +88,7 @@ func (e *Exchange) Handler() http.Handler {
 	all.HandleFunc("POST "+GatewayPath+"/calls", e.takeCall)
 	all.HandleFunc("POST "+GatewayPath+"/messages", e.takeMessage)
 	all.Handle("/", pages)
-	return headers(all)
-}
-
-func headers(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store")
-		next.ServeHTTP(w, r)
-	})
+	return frame.Guard("same-origin", all)
 }
 
 // copyOf gives a telephone as it is now; a call that nobody took in time is missed.
@@ -172,7 +114,7 @@ func (e *Exchange) list(w http.ResponseWriter, r *http.Request) {
 	}
 	e.mu.Unlock()
 	w.Header().Set("Refresh", "2")
-	e.pages.render(w, r, "list", v)
+	e.pages.Render(w, r, "list", page{e.pages.Page(r, v)})
 }
 
 func (e *Exchange) view(w http.ResponseWriter, r *http.Request) (v lineView, ok bool) {
@@ -198,28 +140,14 @@ func (e *Exchange) show(w http.ResponseWriter, r *http.Request) {
 		if v.Call == nil || v.Call.State != talking {
 			w.Header().Set("Refresh", "2")
 		}
-		e.pages.render(w, r, "line", v)
+		e.pages.Render(w, r, "line", page{e.pages.Page(r, v)})
 	}
 }
 
 func (e *Exchange) dialPage(w http.ResponseWriter, r *http.Request) {
 	if v, ok := e.view(w, r); ok {
-		e.pages.render(w, r, "dial", v)
+		e.pages.Render(w, r, "dial", page{e.pages.Page(r, v)})
 	}
-}
-
-func (e *Exchange) language(w http.ResponseWriter, r *http.Request) {
-	tag := r.PostFormValue("to")
-	if _, known := e.pages.texts[tag]; !known {
-		tag = "ja"
-	}
-	http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: tag, Path: "/", Secure: true, HttpOnly: true,
-		SameSite: http.SameSiteLaxMode, MaxAge: int((365 * 24 * time.Hour).Seconds())})
-	back := r.PostFormValue("back")
-	if u, err := url.Parse(back); err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(back, "//") {
-		back = "/"
-	}
-	http.Redirect(w, r, back, http.StatusSeeOther)
 }
 
 // figures are telephone numbers, and codes: six digits, written together or as a voice reads them.
@@ -244,32 +172,4 @@ func split(s string) (out []part) {
 		out = append(out, part{Text: s[at:]})
 	}
 	return out
-}
-
-func (p *pages) tag(r *http.Request) string {
-	if c, err := r.Cookie(languageCookie); err == nil {
-		if _, ok := p.texts[c.Value]; ok {
-			return c.Value
-		}
-	}
-	for wanted := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
-		tag, _, _ := strings.Cut(strings.TrimSpace(wanted), ";")
-		tag, _, _ = strings.Cut(strings.ToLower(tag), "-")
-		if _, ok := p.texts[tag]; ok {
-			return tag
-		}
-	}
-	return "ja"
-}
-
-func (p *pages) render(w http.ResponseWriter, r *http.Request, name string, view any) {
-	tag := p.tag(r)
-	var b bytes.Buffer
-	if err := p.templates[name].ExecuteTemplate(&b, "layout", page{Lang: tag, Back: r.URL.RequestURI(), View: view, text: p.texts[tag]}); err != nil {
-		http.Error(w, "500", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Language", tag)
-	_, _ = b.WriteTo(w)
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/inkan-auth/inkan/demo/frame"
 	"github.com/inkan-auth/inkan/demo/signed"
 )
 
@@ -41,7 +42,7 @@ type Subscriber struct{ Number, Name, NameEN string }
 // Exchange connects the telephones. Make one with New.
 type Exchange struct {
 	cfg   Config
-	pages *pages
+	pages *frame.Frame
 	door  *signed.Door
 
 	mu    sync.Mutex
@@ -94,7 +95,7 @@ func New(cfg Config) (*Exchange, error) {
 	if cfg.HTTP == nil {
 		cfg.HTTP = defaultClient()
 	}
-	p, err := loadPages()
+	p, err := frame.Load(files, languageCookie, "list", "line", "dial")
 	if err != nil {
 		return nil, err
 	}

@@ -20,19 +20,3 @@ func TestFiguresAreFoundInWhatIsSaid(t *testing.T) {
 		}
 	}
 }
-
-// Every sentence of the pages stands in both languages.
-func TestTextsInBothLanguages(t *testing.T) {
-	p, err := loadPages()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for key := range p.texts["ja"] {
-		if p.texts["en"][key] == "" || p.texts["ja"][key] == "" {
-			t.Errorf("%s is missing", key)
-		}
-	}
-	if len(p.texts["ja"]) != len(p.texts["en"]) {
-		t.Error("one language has more")
-	}
-}
