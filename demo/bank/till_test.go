@@ -94,7 +94,7 @@ func (x *till) draft(change ...string) string {
 func (x *till) until(path string, words ...string) answer {
 	x.t.Helper()
 	var a answer
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		a = x.b.get(path)
 		missing := false
 		for _, w := range words {

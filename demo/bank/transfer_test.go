@@ -294,7 +294,7 @@ func TestBrowserGone(t *testing.T) {
 	order := x.draft()
 	x.b.send(order+"/ask", nil)
 	x.api.answer("approved")
-	for end := time.Now().Add(10 * time.Second); x.inside.State(hanako, strings.TrimPrefix(order, "/transfers/")) != "done"; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); x.inside.State(hanako, strings.TrimPrefix(order, "/transfers/")) != "done"; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("nobody executed it")
 		}

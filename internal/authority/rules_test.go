@@ -2,6 +2,7 @@ package authority_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -112,7 +113,7 @@ func TestAPolicyThatDoesNotHoldIsRefused(t *testing.T) {
 		}
 		want(t, "no number", ask("push_loopback", "true"), problem.NotFound)
 		want(t, "no number", ask("'; DROP TABLE staff", "1"), problem.NotFound)
-		want(t, "the value that it has", ask("cooling_off", "24h"), problem.Conflict)
+		want(t, "the value that it has", ask("cooling_off", "24h"), problem.Unchanged)
 		_, err := w.AskOrder(ctx, w.SignedIn(staff.Supervisor).StaffSession, "policy.set", map[string]string{"name": "cooling_off", "value": "2h"}, "x")
 		want(t, "a supervisor asks", err, problem.Forbidden)
 
@@ -169,6 +170,30 @@ func TestOneUnreadableNumberLeavesTheOthers(t *testing.T) {
 		setRule(t, a, b, "address_delay", "")
 		if r := ruleOf(t, a, "address_delay"); !r.Since.IsZero() {
 			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// A look at the store that began before a number was set and ends after never puts the old one back in force.
+func TestAnOldLookAtThePolicyPutsNothingBack(t *testing.T) {
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		maker, checker := w.SignedIn(staff.Administrator), w.SignedIn(staff.Administrator)
+		for i := range 12 {
+			hours := 30 + i
+			o, err := w.AskOrder(t.Context(), maker.StaffSession, "policy.set", map[string]string{"name": "cooling_off", "value": fmt.Sprintf("%dh", hours)}, "x")
+			want(t, "asking", err, "")
+			for _, err := range together(9, func(i int) error {
+				if i > 0 {
+					return w.LoadRules(t.Context())
+				}
+				_, err := w.CheckOrder(t.Context(), checker.StaffSession, o.ID, o.Hash, true, "")
+				return err
+			}) {
+				want(t, "setting and looking", err, "")
+			}
+			if got := w.Rules().CoolingOff; got != time.Duration(hours)*time.Hour {
+				t.Fatalf("%s is in force, %d hours were set", got, hours)
+			}
 		}
 	})
 }

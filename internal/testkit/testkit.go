@@ -71,7 +71,7 @@ type Post struct {
 // Send keeps the mail, or fails as it was told to. Nothing may leave from inside a write.
 func (p *Post) Send(_ context.Context, m notice.Mail) error {
 	for began := time.Now(); p.store.Writing() != 0; time.Sleep(time.Millisecond) { // a write that this mail leaves from cannot end before us; any other one does
-		if time.Since(began) > 5*time.Second {
+		if time.Since(began) > 30*time.Second {
 			p.t.Errorf("a mail left while %d writes were open", p.store.Writing())
 			break
 		}

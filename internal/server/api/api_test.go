@@ -53,7 +53,7 @@ func open(t *testing.T) *bank {
 	w := testkit.New(t, testkit.SQLite(t))
 	words, err := web.LoadTexts(files.Files)
 	fine(t, err)
-	doors := web.API{Log: w.Config.Log, Sentence: words.Sentence}
+	doors := web.API{Log: w.Config.Log, Sentence: words.Title}
 	m := http.NewServeMux()
 	(&Server{Authority: w.Authority, API: doors, Origin: origin}).Mount(m)
 	b := &bank{World: w, site: httptest.NewServer(web.Observe(doors.Log, web.Harden(m, CSP, doors.Refuse))), contract: readContract(t), doors: readSource(t).doors, seen: map[string]bool{}}
@@ -291,7 +291,7 @@ func TestTheWayOfATransfer(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	began = time.Now()
 	b.approve()
-	if a := <-done; a.text("state") != "approved" || time.Since(began) > 5*time.Second || a.text("grade") != "A" || a.text("approved_until") == "" || a.text("offline") != "" {
+	if a := <-done; a.text("state") != "approved" || time.Since(began) > 20*time.Second || a.text("grade") != "A" || a.text("approved_until") == "" || a.text("offline") != "" {
 		t.Errorf("after %v: %v", time.Since(began), a.body)
 	}
 	for _, wait := range []string{"31", "-1", "x", "1e1", "99999999999999999999"} {
