@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// deskPages are the pages of the console with the role that is shown each of them; "look" has a customer looked up first.
+// deskPages are the pages of the console with the role that is shown each of them; "look" has a customer looked up first, "call" has the number of whoever waits for a call shown.
 var deskPages = []struct{ who, path, name string }{
-	{"clerk", "/", "home"}, {"clerk", "/cases", "cases"}, {"clerk", "/cases/new", "case-new"}, {"clerk", "/customers", "customers"}, {"clerk", "look", "customer"}, {"clerk", "/orders", "orders"},
+	{"clerk", "/", "home"}, {"clerk", "/cases", "cases"}, {"clerk", "/cases/new", "case-new"}, {"clerk", "/customers", "customers"}, {"clerk", "look", "customer"}, {"clerk", "/callbacks", "callbacks"}, {"clerk", "call", "callback"}, {"clerk", "/orders", "orders"},
 	{"fraud", "/fraud", "fraud"}, {"auditor", "/trail", "trail"}, {"supervisor", "/reports/releases", "releases"}, {"supervisor", "/figures", "figures"},
 	{"administrator", "/staff", "staff"}, {"administrator", "/policy", "policy"}, {"administrator", "/nowhere", "not-found"},
 }
@@ -33,7 +33,12 @@ func TestEveryPageOfTheConsoleIsFitToBeSeen(t *testing.T) {
 					b.at("/")
 				}
 				b.cut.Store(p.path == "/nowhere") // that it is not there is no fault of this page
-				if p.path == "look" {
+				if p.path == "call" {
+					b.click("main table a")
+					b.until("location.pathname.startsWith('/callbacks/tel_') && document.readyState === 'complete'")
+					b.click("form[action$='/number'] button")
+					b.see(".digits.big")
+				} else if p.path == "look" {
 					b.goTo(d.url("staff", "/customers"))
 					b.fill("#branch", "101")
 					b.fill("#account_number", "1000002")

@@ -46,6 +46,17 @@ func TestMoveToANewPhone(t *testing.T) {
 	hand.see("[data-testid=move-check]")
 	hand.look("waiting")
 	check := digits(hand.text("[data-testid=move-check]"))
+	hand.must(chromedp.Reload()) // she stands where she was
+	hand.see("[data-testid=registered] [data-testid=move-check]")
+	if again := digits(hand.text("[data-testid=move-check]")); again != check {
+		t.Errorf("after a reload the new phone shows %s instead of %s", again, check)
+	}
+	hand.click("[data-testid=nav-codes]") // and it goes on by itself wherever she is
+	hand.see("[data-testid=contract-card] [data-testid=move-check]")
+	if hand.count("[data-testid=code]") != 0 {
+		t.Error("a phone that is not in use yet shows a one-time password")
+	}
+	hand.look("waiting-among-the-codes")
 
 	old.see("[data-testid=approve]") // by the event stream: it is put before her
 	if shown := digits(old.text("[data-testid=transaction]")); check == "" || !strings.Contains(shown, check) {

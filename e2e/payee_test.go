@@ -167,6 +167,7 @@ func TestTheBankCallsThingsAsTheAppDoes(t *testing.T) {
 		var bank, app map[string]string
 		read("../demo/bank/text/"+lang+".json", &bank)
 		read("../web/text/"+lang+"/tokenapp.json", &app)
+		read("../web/text/"+lang+"/tokenapp-desk.json", &app)
 		for _, c := range []struct{ bank, app string }{{"waiting_text", "txn.approve"}, {"waiting_text", "txn.reject"}, {"waiting_warning", "txn.report"},
 			{"payee_waiting_warning", "txn.report"}, {"limit_waiting_warning", "txn.report"}, {"offline_scan", "codes.scan"}, {"offline_code", "offline.label"}} {
 			if app[c.app] == "" || !strings.Contains(bank[c.bank], app[c.app]) {

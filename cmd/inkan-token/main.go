@@ -52,25 +52,36 @@ const usage = `inkan-token is a token on the command line.
   inkan-token move [TOKEN]                                       to another device: the link for it; there, after the approval, its first code
   inkan-token remove TOKEN                                       forget a token
 
-Options of all of them: -file FILE (default: inkan-token/tokens.json in your configuration directory)
+Options of all of them, before or behind the rest:
+                        -file FILE (default: inkan-token/tokens.json in your configuration directory)
                         -passphrase-file FILE (keeps the file encrypted)
-                        -lang ja|en (how a transaction is shown)   -reason wrong_amount|wrong_payee|not_me|told_by_phone|other
+                        -lang ja|en (how a transaction is shown and a refusal of the bank is said; without it ja and en)
+                        -reason wrong_amount|wrong_payee|not_me|told_by_phone|other
 
 It has no fingerprint, face or screen lock to ask for: what the bank wants confirmed so can be rejected and reported here, and approved only in the token app.
 `
 
 var errUsage = errors.New("usage")
 
+// missing is a command that was typed without what it needs, or with what it does not know.
+type missing string
+
+func (m missing) Error() string { return string(m) }
+
 func run(ctx context.Context, args []string, w world) int {
 	err := errUsage
 	if len(args) > 0 {
 		err = dispatch(ctx, args[0], args[1:], w)
 	}
+	var m missing
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errUsage):
 		fmt.Fprint(w.stderr, usage)
+		return 2
+	case errors.As(err, &m):
+		fmt.Fprintf(w.stderr, "inkan-token: %s (inkan-token help shows every command)\n", m)
 		return 2
 	}
 	fmt.Fprintf(w.stderr, "inkan-token: %v\n", err)
@@ -82,7 +93,8 @@ type call struct {
 	world
 	wallet                    *wallet
 	link, issuer, key, number string
-	lang, reason              string
+	lang, reason              string // lang is how a transaction is shown
+	said                      string // the language of the bank's refusals
 	args                      []string
 }
 
@@ -90,8 +102,12 @@ func dispatch(ctx context.Context, name string, args []string, w world) error {
 	commands := map[string]func(context.Context, *call) error{"register": register, "list": list, "code": code, "status": status, "remove": remove, "renew": renew, "move": move,
 		"transactions": transactions, "approve": decide(transaction.Yes), "reject": decide(transaction.No), "report": decide(transaction.NotMe), "offline": offline}
 	f, ok := commands[name]
-	if !ok {
+	switch {
+	case ok:
+	case slices.Contains([]string{"help", "-h", "-help", "--help"}, name):
 		return errUsage
+	default:
+		return missing(fmt.Sprintf("there is no command %q", name))
 	}
 	c := &call{world: w}
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
@@ -102,12 +118,25 @@ func dispatch(ctx context.Context, name string, args []string, w world) error {
 	fs.StringVar(&c.issuer, "issuer", "", "")
 	fs.StringVar(&c.key, "key", "", "")
 	fs.StringVar(&c.number, "number", "", "")
-	fs.StringVar(&c.lang, "lang", "ja", "")
+	fs.StringVar(&c.lang, "lang", "", "")
 	fs.StringVar(&c.reason, "reason", "", "")
-	if fs.Parse(args) != nil || !slices.Contains(transaction.Languages, c.lang) {
-		return errUsage
+	for rest := args; ; rest = fs.Args()[1:] { // an option may stand behind what is no option
+		if err := fs.Parse(rest); errors.Is(err, flag.ErrHelp) {
+			return errUsage
+		} else if err != nil {
+			return missing(err.Error())
+		}
+		if fs.NArg() == 0 {
+			break
+		}
+		c.args = append(c.args, fs.Arg(0))
 	}
-	c.args = fs.Args()
+	switch c.said = c.lang; {
+	case c.lang == "": // the customer reads her transactions as the bank writes them; this program speaks English
+		c.lang, c.said = "ja", "en"
+	case !slices.Contains(transaction.Languages, c.lang):
+		return missing(fmt.Sprintf("-lang is ja or en, not %q", c.lang))
+	}
 	var err error
 	if c.wallet, err = openWallet(*file, *passphrase); err != nil {
 		return err
@@ -120,7 +149,11 @@ func list(_ context.Context, c *call) error {
 		fmt.Fprintln(c.stdout, "No token yet. Register one: inkan-token register")
 	}
 	for _, t := range c.wallet.Tokens {
-		fmt.Fprintf(c.stdout, "%s  %s  %s  until %s\n", t.ID, t.Bank, t.Account, t.Expires.Format("2006-01-02"))
+		over := ""
+		if t.over() {
+			over = "  " + t.State
+		}
+		fmt.Fprintf(c.stdout, "%s  %s  %s  until %s%s\n", t.ID, t.Bank, t.Account, t.Expires.Format("2006-01-02"), over)
 	}
 	return nil
 }
@@ -132,6 +165,12 @@ func code(_ context.Context, c *call) error {
 		return err
 	}
 	now := c.now().Add(t.offset())
+	if t.over() {
+		return errors.New(t.standing())
+	}
+	if t.Moving {
+		return errors.New("this device waits for the approval of the old one and is not in use yet: inkan-token move")
+	}
 	if now.After(t.Expires) {
 		return fmt.Errorf("this token expired on %s: log in at the bank to have a number mailed, then inkan-token renew -number", t.Expires.Format("2006-01-02"))
 	}
@@ -147,7 +186,7 @@ func code(_ context.Context, c *call) error {
 
 func remove(_ context.Context, c *call) error {
 	if len(c.args) != 1 {
-		return errUsage
+		return missing("say which token is to be forgotten: inkan-token list shows them, then inkan-token remove TOKEN")
 	}
 	t, err := c.pick()
 	if err != nil {
@@ -170,6 +209,12 @@ func remove(_ context.Context, c *call) error {
 
 // pick finds the token that was named, or the only one.
 func (c *call) pick() (*tokenEntry, error) {
+	if len(c.wallet.Tokens) == 0 {
+		return nil, fmt.Errorf("there is no token in %s yet: apply for one at the bank, then inkan-token register -link LINK -number NUMBER", c.wallet.path)
+	}
+	if len(c.args) > 1 {
+		return nil, missing(fmt.Sprintf("%q is one too many", c.args[1]))
+	}
 	if len(c.args) == 0 && len(c.wallet.Tokens) == 1 {
 		return &c.wallet.Tokens[0], nil
 	}
@@ -179,7 +224,7 @@ func (c *call) pick() (*tokenEntry, error) {
 		}
 	}
 	if len(c.args) == 0 {
-		return nil, errors.New("say which token: inkan-token list shows them")
+		return nil, missing("there are several tokens, so say which: inkan-token list shows them")
 	}
 	return nil, fmt.Errorf("there is no token %q in this file", c.args[0])
 }

@@ -27,24 +27,17 @@ func move(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	code, body, err := c.ask(ctx, t, http.MethodGet, "/v1/token", nil)
+	waits, err := c.look(ctx, t)
 	if err != nil {
 		return err
 	}
-	if code != http.StatusOK {
-		return refusal(body)
+	if t.Moving {
+		return c.finishMove(ctx, t, *waits)
 	}
-	var s struct {
-		State string     `json:"state"`
-		Move  *moveState `json:"move"`
+	if t.over() {
+		return errors.New(t.standing())
 	}
-	if json.Unmarshal(body, &s) != nil {
-		return errors.New("the server's answer cannot be read")
-	}
-	if s.State == "keyed" && s.Move != nil {
-		return c.finishMove(ctx, t, *s.Move)
-	}
-	code, body, err = c.ask(ctx, t, http.MethodPost, "/v1/moves", []byte("{}"))
+	code, body, err := c.ask(ctx, t, http.MethodPost, "/v1/moves", []byte("{}"))
 	if err != nil {
 		return fmt.Errorf("nothing is lost: run the same command again (%w)", err)
 	}
@@ -84,6 +77,10 @@ func (c *call) finishMove(ctx context.Context, t *tokenEntry, m moveState) error
 	}
 	if code != http.StatusOK {
 		return refusal(got)
+	}
+	t.State, t.Moving = "active", false
+	if err := c.wallet.save(); err != nil {
+		return err
 	}
 	fmt.Fprintf(c.stdout, "%s is in use here now, and no longer on the old device.\n", t.ID)
 	return nil

@@ -44,7 +44,7 @@ func register(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	status, answer, err := send(ctx, http.MethodPost, p.Issuer, "/v1/registrations", body, nil)
+	status, answer, err := c.send(ctx, http.MethodPost, p.Issuer, "/v1/registrations", body, nil)
 	if err != nil {
 		return fmt.Errorf("nothing is lost: run the same command again (%w)", err)
 	}
@@ -167,7 +167,7 @@ func (c *call) finish(p *pending, body []byte) (tokenEntry, string, error) {
 		return tokenEntry{}, "", err
 	}
 	return tokenEntry{ID: ans.Token, Issuer: p.Issuer, Bank: ans.Contract.BankJA, Account: ans.Contract.Account, Expires: cert.Expires, Digits: ans.Digits,
-		StepSeconds: int(ans.Step / time.Second), OTPKey: keys.OTP, OCRAKey: keys.OCRA, SigningKey: p.SigningKey, Certificate: ans.Certificate,
+		StepSeconds: int(ans.Step / time.Second), Moving: p.Move, OTPKey: keys.OTP, OCRAKey: keys.OCRA, SigningKey: p.SigningKey, Certificate: ans.Certificate,
 		OffsetMS: ans.Now.Sub(c.now()).Truncate(time.Second).Milliseconds()}, root.Thumbprint(), nil
 }
 
@@ -178,7 +178,7 @@ func status(ctx context.Context, c *call) error {
 		return err
 	}
 	began := c.now()
-	_, body, err := send(ctx, http.MethodGet, t.Issuer, "/v1/time", nil, nil)
+	_, body, err := c.send(ctx, http.MethodGet, t.Issuer, "/v1/time", nil, nil)
 	if err != nil {
 		return err
 	}
@@ -192,22 +192,33 @@ func status(ctx context.Context, c *call) error {
 	if err := c.wallet.save(); err != nil {
 		return err
 	}
-	code, body, err := c.ask(ctx, t, http.MethodGet, "/v1/token", nil)
-	if err != nil {
+	if _, err := c.look(ctx, t); err != nil {
 		return err
 	}
+	fmt.Fprintf(c.stdout, "%s is %s\n", t.ID, t.standing())
+	return nil
+}
+
+// look asks the server how a token stands, and keeps that for the time without a network.
+func (c *call) look(ctx context.Context, t *tokenEntry) (*moveState, error) {
+	code, body, err := c.ask(ctx, t, http.MethodGet, "/v1/token", nil)
+	if err != nil {
+		return nil, err
+	}
 	if code != http.StatusOK {
-		return refusal(body)
+		return nil, refusal(body)
 	}
 	var s struct {
-		State   string    `json:"state"`
-		Expires time.Time `json:"expires"`
+		State string     `json:"state"`
+		Ended string     `json:"ended"`
+		Move  *moveState `json:"move"`
 	}
 	if err := json.Unmarshal(body, &s); err != nil {
-		return errors.New("the server's answer cannot be read")
+		return nil, errors.New("the server's answer cannot be read")
 	}
-	fmt.Fprintf(c.stdout, "%s is %s until %s\n", t.ID, s.State, s.Expires.Format("2006-01-02"))
-	return nil
+	t.State, t.Moving = s.State, s.State == "keyed" && s.Move != nil
+	t.Ended, _ = time.Parse(time.RFC3339, s.Ended) // empty while it is not over
+	return s.Move, c.wallet.save()
 }
 
 // client follows no redirect, and finds *.localhost on this machine as browsers do.
@@ -219,7 +230,8 @@ var client = &http.Client{Timeout: 15 * time.Second, CheckRedirect: func(*http.R
 		return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
 	}}}
 
-func send(ctx context.Context, method, origin, path string, body []byte, header http.Header) (int, []byte, error) {
+// send makes a request; what the bank refuses it says in the language of this program, or in the one that was asked for.
+func (c *call) send(ctx context.Context, method, origin, path string, body []byte, header http.Header) (int, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, origin+path, bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, err
@@ -231,6 +243,7 @@ func send(ctx context.Context, method, origin, path string, body []byte, header 
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("User-Agent", "inkan-token")
+	req.Header.Set("Accept-Language", c.said)
 	res, err := client.Do(req)
 	if err != nil {
 		return 0, nil, errors.New("the server cannot be reached")

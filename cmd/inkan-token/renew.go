@@ -116,7 +116,7 @@ func (c *call) post(ctx context.Context, t *tokenEntry, path string, request map
 	if err != nil {
 		return err
 	}
-	status, got, err := send(ctx, http.MethodPost, t.Issuer, path, body, nil)
+	status, got, err := c.send(ctx, http.MethodPost, t.Issuer, path, body, nil)
 	if err != nil {
 		return fmt.Errorf("nothing is lost: run the same command again (%w)", err)
 	}

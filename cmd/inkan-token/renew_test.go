@@ -40,7 +40,7 @@ func TestRenew(t *testing.T) {
 	if err := b.opens(); err != nil {
 		t.Errorf("the code after the renewal: %v", err)
 	}
-	if s := b.must("status"); !strings.Contains(s, "is active") {
+	if s := b.must("status"); !strings.Contains(s, "is in use") {
 		t.Errorf("status: %s", s)
 	}
 	if code, _, errs := b.run("renew"); code != 1 || errs == "" {

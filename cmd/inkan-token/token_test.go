@@ -19,6 +19,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/server/tokenapp"
 	"github.com/inkan-auth/inkan/internal/server/web"
 	"github.com/inkan-auth/inkan/internal/testkit"
+	files "github.com/inkan-auth/inkan/web"
 )
 
 // bench is a server with one customer, and a directory for the token's file.
@@ -29,6 +30,7 @@ type bench struct {
 	lose bool // the server decides, and its answer is lost
 	seen int
 
+	skew   time.Duration // how wrong this machine's clock is
 	stdin  string
 	drop   string // requests to addresses that begin so do not arrive
 	loseAt string // there the answer is lost
@@ -39,7 +41,11 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	b := &bench{World: testkit.New(t, testkit.SQLite(t)), t: t, dir: t.TempDir()}
 	m := http.NewServeMux()
-	api := web.API{Log: slog.New(slog.DiscardHandler), Sentence: func(_, key string) string { return key }}
+	texts, err := web.LoadTexts(files.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := web.API{Log: slog.New(slog.DiscardHandler), Sentence: texts.Title}
 	b.door = &tokenapp.Server{Authority: b.Authority, API: api, App: fstest.MapFS{}}
 	if err := b.door.Mount(m); err != nil {
 		t.Fatal(err)
@@ -70,7 +76,8 @@ func newBench(t *testing.T) *bench {
 func (b *bench) run(args ...string) (int, string, string) {
 	b.t.Helper()
 	var out, errs strings.Builder
-	code := run(b.t.Context(), args, world{strings.NewReader(b.stdin), &out, &errs, b.Clock.Now, b.dir})
+	now := func() time.Time { return b.Clock.Now().Add(b.skew) }
+	code := run(b.t.Context(), args, world{strings.NewReader(b.stdin), &out, &errs, now, b.dir})
 	return code, out.String(), errs.String()
 }
 
@@ -104,7 +111,7 @@ func TestRegisterByLinkAndShowCodes(t *testing.T) {
 	if err := browser.Start(lines[len(lines)-1]); err != nil {
 		t.Fatalf("the code that the program printed does not start the token: %v", err)
 	}
-	if s := b.must("status"); !strings.Contains(s, "is active") {
+	if s := b.must("status"); !strings.Contains(s, "is in use") {
 		t.Errorf("status: %s", s)
 	}
 	b.Clock.Move(time.Minute)

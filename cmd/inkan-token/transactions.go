@@ -60,7 +60,7 @@ func (c *call) ask(ctx context.Context, t *tokenEntry, method, path string, body
 	if err != nil {
 		return 0, nil, err
 	}
-	return send(ctx, method, t.Issuer, path, body, http.Header{"DPoP": {proof}})
+	return c.send(ctx, method, t.Issuer, path, body, http.Header{"DPoP": {proof}})
 }
 
 // fetch gets what waits, after it has sent what an earlier run could not send.
@@ -74,6 +74,9 @@ func (c *call) fetch(ctx context.Context, t *tokenEntry) (inbox, error) {
 		return in, err
 	}
 	if status != http.StatusOK {
+		if _, err := c.look(ctx, t); err == nil && t.over() {
+			return in, errors.New(t.standing())
+		}
 		return in, refusal(body)
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
@@ -151,7 +154,7 @@ func indent(s string) string { return "  | " + strings.ReplaceAll(s, "\n", "\n  
 func decide(answer transaction.Answer) func(context.Context, *call) error {
 	return func(ctx context.Context, c *call) error {
 		if len(c.args) == 0 {
-			return errUsage
+			return missing("say which transaction: inkan-token transactions shows what waits for you, with its number")
 		}
 		id := c.args[0]
 		c.args = c.args[1:]
@@ -264,7 +267,7 @@ func (c *call) flush(ctx context.Context, t *tokenEntry) error {
 }
 
 // offline confirms without a network: it reads the text of the QR code on the bank's page, shows what it says, and gives the eight digits to be typed there.
-func offline(_ context.Context, c *call) error {
+func offline(ctx context.Context, c *call) error {
 	text := "-"
 	if len(c.args) > 0 && (c.args[0] == "-" || strings.HasPrefix(c.args[0], "INKAN1:")) {
 		text, c.args = c.args[0], c.args[1:]
@@ -284,7 +287,9 @@ func offline(_ context.Context, c *call) error {
 		return errors.New("this is not the text of the bank's QR code; it begins with INKAN1:")
 	}
 	if t.Templates == "" {
-		return errors.New("run inkan-token transactions once with a network: the templates that the bank's orders are shown by are not here yet")
+		if _, err := c.fetch(ctx, t); err != nil { // the first time, and only then, the bank is asked
+			return fmt.Errorf("what the bank's orders are shown by has not been fetched yet, and that takes a network once: run inkan-token transactions where there is one (%w)", err)
+		}
 	}
 	w, err := c.open(t, offer)
 	if err != nil {

@@ -77,7 +77,7 @@ func TestApproveRejectReport(t *testing.T) {
 	}
 	second := b.order(ref)
 	if code, _, errs := b.run("approve", second.ID, "-reason", "nonsense"); code == 0 {
-		t.Errorf("options behind the arguments are no options: %s", errs)
+		t.Errorf("a reason that does not exist, behind the number: %s", errs)
 	}
 	if code, _, errs := b.run("reject", "-reason", "nonsense", second.ID); code == 0 || !strings.Contains(errs, "-reason") {
 		t.Errorf("a reason that does not exist: %d %s", code, errs)

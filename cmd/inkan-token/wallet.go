@@ -46,7 +46,42 @@ type tokenEntry struct {
 	Previous  string   `json:"previous,omitempty"`  // hash of the last one
 	Unsent    []string `json:"unsent,omitempty"`    // signed, and not yet answered by the server
 
+	State  string    `json:"state,omitempty"`  // as the server said last; empty before it was asked
+	Ended  time.Time `json:"ended,omitzero"`   // since when it is over
+	Moving bool      `json:"moving,omitempty"` // registered by the link of another device, whose approval is still to come
+
 	Next *next `json:"next,omitempty"` // the keys that are to take the place of these, until the server's receipt
+}
+
+// over says whether the token's codes open nothing any more, for good.
+func (t tokenEntry) over() bool { return t.State == "replaced" || t.State == "revoked" }
+
+// standing says in words how a token stands.
+func (t tokenEntry) standing() string {
+	since, until := "", t.Expires.Format("2006-01-02")
+	if !t.Ended.IsZero() {
+		since = " since " + t.Ended.Local().Format("2006-01-02 15:04")
+	}
+	switch t.State {
+	case "keyed":
+		if t.Moving {
+			return "registered here and not in use yet: the old device has to approve (inkan-token move)"
+		}
+		return "registered, and not in use yet: type its code at the bank to start its use"
+	case "active":
+		return "in use; its expiry date is " + until
+	case "suspended":
+		return "suspended: its codes open nothing until its use is started again at the bank"
+	case "locked":
+		return "locked after too many wrong codes: the bank can lift that"
+	case "replaced":
+		return "replaced by another token" + since + ": its codes open nothing any more; if that was not you, call the bank"
+	case "revoked":
+		return "no longer valid" + since + ": its codes open nothing any more; if you do not know why, call the bank"
+	case "expired":
+		return "past its expiry date, " + until + ": log in at the bank to have a number mailed, then inkan-token renew -number"
+	}
+	return t.State
 }
 
 func (t tokenEntry) offset() time.Duration { return time.Duration(t.OffsetMS) * time.Millisecond }

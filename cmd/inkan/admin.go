@@ -84,10 +84,10 @@ func admin(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if err := c.run(ctx, adminCall{conf, *do, f.Args(), stdout}); err != nil {
+		if err := inWords(c.run(ctx, adminCall{conf, *do, f.Args(), stdout})); err != nil {
 			return err
 		}
-		if !*do {
+		if !*do && !(c.name == "staff" && f.Arg(0) == "list") { // which only reads
 			fmt.Fprintln(stdout, "This was a dry run; nothing was written. Add -do to do it.")
 		}
 		return nil
@@ -121,6 +121,14 @@ func (c adminCall) with(ctx context.Context, f func(a *authority.Authority) erro
 		return err
 	}
 	return f(h.authority)
+}
+
+// rehearsed does what says nothing secret: in a dry run on the copy, so that what would be refused is told. PostgreSQL is not copied, and its dry run ends with what was announced.
+func (c adminCall) rehearsed(ctx context.Context, f func(a *authority.Authority) error) error {
+	if !c.do && c.config.Database.SQLite == "" {
+		return nil
+	}
+	return c.with(ctx, f)
 }
 
 // copyOf copies a database as it is at this moment, also while the server works on it. Where there is none yet, the copy is none either.
@@ -260,10 +268,7 @@ func adminResume(ctx context.Context, c adminCall) error {
 		return errors.New("give the bank's reference of the customer: inkan admin resume -do 0101-1-1000001")
 	}
 	fmt.Fprintf(c.out, "Let the transfers of %s go on after her report, and tell her so on every address. Two persons should have made sure that the matter is cleared up.\n", c.args[0])
-	if !c.do {
-		return nil
-	}
-	return c.with(ctx, func(a *authority.Authority) error { return a.ResumeTransfers(ctx, c.args[0]) })
+	return c.rehearsed(ctx, func(a *authority.Authority) error { return a.ResumeTransfers(ctx, c.args[0]) })
 }
 
 func adminPhone(ctx context.Context, c adminCall) error {
@@ -271,10 +276,7 @@ func adminPhone(ctx context.Context, c adminCall) error {
 		return errors.New("give the bank's reference of the customer and the number, or \"\" to take it off the file: inkan admin phone -do 0101-1-1000001 090-1234-5678")
 	}
 	fmt.Fprintf(c.out, "Put another telephone number on file for %s. It proves nothing until the time of policy.phone_on_file is over.\n", c.args[0])
-	if !c.do {
-		return nil
-	}
-	return c.with(ctx, func(a *authority.Authority) error { return a.SetPhone(ctx, c.args[0], c.args[1]) })
+	return c.rehearsed(ctx, func(a *authority.Authority) error { return a.SetPhone(ctx, c.args[0], c.args[1]) })
 }
 
 func adminRestart(ctx context.Context, c adminCall) error {
@@ -282,10 +284,7 @@ func adminRestart(ctx context.Context, c adminCall) error {
 		return errors.New("give the bank's reference of the customer: inkan admin restart -do 0101-1-1000001")
 	}
 	fmt.Fprintf(c.out, "Let %s log in again after the service was stopped from a notice, and tell every address. Two persons should have made sure of who she is, and that her passwords, passkeys and devices are hers.\n", c.args[0])
-	if !c.do {
-		return nil
-	}
-	return c.with(ctx, func(a *authority.Authority) error { return a.RestartService(ctx, c.args[0]) })
+	return c.rehearsed(ctx, func(a *authority.Authority) error { return a.RestartService(ctx, c.args[0]) })
 }
 
 // oidcClientFile is a client of OpenID Connect in a file.
@@ -341,6 +340,8 @@ type customerLine struct {
 	Branch              string `json:"branch"`
 	AccountType         string `json:"account_type"`
 	AccountNumber       string `json:"account_number"`
+
+	line int // of the file, from 1
 }
 
 func (l customerLine) customer() authority.NewCustomer {
@@ -358,25 +359,37 @@ func adminCustomers(ctx context.Context, c adminCall) error {
 	}
 	return c.with(ctx, func(a *authority.Authority) error {
 		good, bad := 0, 0
-		for i, l := range lines {
+		seen := map[string]int{}
+		for _, l := range lines {
 			work := a.CheckCustomer
 			if c.do {
 				work = a.ImportCustomer
 			}
-			if err := work(ctx, l.customer()); err != nil {
+			err := work(ctx, l.customer())
+			for _, name := range []string{"ref " + l.Ref, "login_id " + strings.ToLower(l.LoginID)} { // a dry run writes nothing that the next line could meet
+				if first := seen[name]; err == nil && first > 0 {
+					field, _, _ := strings.Cut(name, " ")
+					err = authority.ErrImport{Field: field, Why: fmt.Sprintf("stands in line %d already", first)}
+				}
+				seen[name] = max(seen[name], l.line)
+			}
+			if err != nil {
 				var why authority.ErrImport
 				if !errors.As(err, &why) {
-					return fmt.Errorf("customer %d: %w", i+1, err)
+					return fmt.Errorf("line %d: %w", l.line, err)
 				}
 				bad++
-				fmt.Fprintf(c.out, "customer %d (%s): %v\n", i+1, l.Ref, why)
+				fmt.Fprintf(c.out, "line %d (%s): %v\n", l.line, l.Ref, why)
 				continue
 			}
 			good++
 		}
 		fmt.Fprintf(c.out, "%d customers are good, %d are not.\n", good, bad)
-		if bad > 0 && c.do {
+		switch {
+		case bad > 0 && c.do:
 			return fmt.Errorf("%d customers were not imported; mend the lines above and import the file again: those that are in are told as taken and left alone", bad)
+		case bad > 0:
+			return fmt.Errorf("%d customers would not be imported; each line is told with its first fault", bad)
 		}
 		return nil
 	})
@@ -419,15 +432,16 @@ func readCustomers(path string) ([]customerLine, error) {
 			if err != nil {
 				return nil, err
 			}
-			if out, err = appendLine(out, b, path); err != nil {
+			line, _ := r.FieldPos(0)
+			if out, err = appendLine(out, b, path, line); err != nil {
 				return nil, err
 			}
 		}
 	}
 	s := bufio.NewScanner(f)
-	for s.Scan() {
+	for line := 1; s.Scan(); line++ {
 		if len(strings.TrimSpace(s.Text())) > 0 {
-			if out, err = appendLine(out, s.Bytes(), path); err != nil {
+			if out, err = appendLine(out, s.Bytes(), path, line); err != nil {
 				return nil, err
 			}
 		}
@@ -438,15 +452,16 @@ func readCustomers(path string) ([]customerLine, error) {
 	return out, nil
 }
 
-func appendLine(out []customerLine, b []byte, path string) ([]customerLine, error) {
+func appendLine(out []customerLine, b []byte, path string, line int) ([]customerLine, error) {
 	var l customerLine
 	d := json.NewDecoder(strings.NewReader(string(b)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&l); err != nil {
-		return nil, fmt.Errorf("%s, customer %d: %w", path, len(out)+1, err)
+		return nil, fmt.Errorf("%s, line %d: %w", path, line, err)
 	}
 	if d.More() {
-		return nil, fmt.Errorf("%s, customer %d: something stands behind the object; each customer has a line of her own", path, len(out)+1)
+		return nil, fmt.Errorf("%s, line %d: something stands behind the object; each customer has a line of her own", path, line)
 	}
+	l.line = line
 	return append(out, l), nil
 }

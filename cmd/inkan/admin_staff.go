@@ -70,7 +70,7 @@ func adminStaff(ctx context.Context, c adminCall) error {
 		if t.name != "list" && strings.TrimSpace(*by) == "" {
 			return errors.New("this account has no name: say who you are with -by NAME; it is written to the trail")
 		}
-		return inWords(t.run(ctx, c, strings.TrimSpace(*by), f.Args()))
+		return staffWords(t.run(ctx, c, strings.TrimSpace(*by), f.Args()))
 	}
 	return errors.New(help.String())
 }
@@ -86,8 +86,8 @@ func account() string {
 	return ""
 }
 
-// inWords says a refusal as a person reads it.
-func inWords(err error) error {
+// staffWords says a refusal about members as a person reads it.
+func staffWords(err error) error {
 	p, ok := problem.Of(err)
 	if !ok {
 		return err
@@ -105,6 +105,21 @@ func inWords(err error) error {
 		return errors.New("BRANCH must be three digits, or - at head office")
 	case p.Kind == problem.Malformed:
 		return fmt.Errorf("the name must have 1 to %d characters that can be printed", staff.NameLength)
+	}
+	return inWords(err)
+}
+
+// inWords says a refusal as a person reads it.
+func inWords(err error) error {
+	p, ok := problem.Of(err)
+	if !ok {
+		return err
+	}
+	switch field, _ := p.Values["field"].(string); {
+	case p.Kind == problem.NotFound:
+		return errors.New("nobody and nothing is known by that name")
+	case p.Kind == problem.Malformed && field != "":
+		return fmt.Errorf("the %s is not as it has to be", strings.ReplaceAll(field, "_", " "))
 	}
 	texts, failed := web.LoadTexts(files.Files)
 	if failed != nil {

@@ -125,6 +125,8 @@ func TestNoSecretIsWrittenDown(t *testing.T) {
 		form("/password", s.inUse, "which", c.make("password in the wrong field"), "old", "x", "new_login", "y", "new_login_again", "y"),
 		form("/login/code", s.owing, "code", c.make("code at the login")),
 		form("/login/code", s.owing, "code", c.keep("wrong code", s.phone.Wrong())),
+		form("/login/resync", s.owing, "first", c.make("first of two codes"), "second", s.phone.Code()),
+		form("/login/resync", s.owing, "first", s.phone.CodeAt(-1), "second", c.make("second of two codes")),
 		form("/token/start", s.registered, "code", c.make("code at the start")),
 		form("/token/start", s.registered, "code", c.keep("wrong code at the start", s.waiting.Wrong())),
 		form("/token/key", s.ordered, "form", c.make("wrong form value")),

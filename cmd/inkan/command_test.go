@@ -311,6 +311,42 @@ func TestADryRunWritesNothing(t *testing.T) {
 	}
 }
 
+// A dry run tells what would be refused: each line of a file with its fault, also one that only meets another line, and whom nobody knows.
+func TestADryRunTellsWhatWouldBeRefused(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.do("keys")
+	line := func(ref, id, phone, branch, kind, number string) string {
+		return fmt.Sprintf(`{"ref":%q,"login_id":%q,"login_password":"asa-no-hikari-88","confirm_password":"yoru-no-hoshi-77","name":"山田 花子","mail":"h@mail.example","phone":%q,"branch":%q,"account_type":%q,"account_number":%q}`, ref, id, phone, branch, kind, number)
+	}
+	file := s.write("customers.jsonl", strings.Join([]string{line("R-1", "hanako01", "090-1234-5678", "101", "普通", "1234567"), "", line("R-1", "hanako02", "", "", "", ""), line("R-3", "HANAKO01", "", "", "", ""),
+		line("R-4", "hanako04", "abc", "", "", ""), line("R-5", "hanako05", "", "1", "普通", "1234567"), line("R-6", "hanako06", "", "101", "foo", "1234567"), line("R-7", "hanako07", "", "101", "普通", "12"), line("R-8", "hanako08", "", "", "", "")}, "\n"), 0o600)
+	before := s.files()
+	for _, do := range [][]string{nil, {"-do"}} {
+		code, out, err := s.admin("customers", append(do, file)...)
+		for _, want := range []string{"line 3 (R-1): ref: ", "line 4 (R-3): login_id: ", "line 5 (R-4): phone: ", "line 6 (R-5): branch: ", "line 7 (R-6): account_type: ", "line 8 (R-7): account_number: ", "2 customers are good, 6 are not"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v: %q is not told: %s", do, want, out)
+			}
+		}
+		if code != 1 || !strings.Contains(err, "6 customers w") {
+			t.Errorf("%v: %d %s", do, code, err)
+		}
+		if do == nil && s.files() != before {
+			t.Error("a dry run wrote something")
+		}
+	}
+	for _, task := range [][]string{{"restart", "NOSUCH"}, {"resume", "NOSUCH"}, {"phone", "NOSUCH", "090-1234-5678"}, {"phone", "R-1", "abc"}, {"restart", "R-1"}, {"resume", "R-1"}} {
+		before := s.files()
+		if code, out, err := s.admin(task[0], task[1:]...); code != 1 || err == "" || strings.Contains(err, "not-found") || strings.Contains(err, "malformed") {
+			t.Errorf("a dry run of %v: %d %s%s", task, code, out, err)
+		}
+		if s.files() != before {
+			t.Errorf("a dry run of %v wrote something", task)
+		}
+	}
+}
+
 // Making keys again must not touch a directory from which the root has been moved away, as the operator is told to.
 func TestKeysAreNeverWrittenOverNotEvenInPart(t *testing.T) {
 	t.Parallel()

@@ -163,6 +163,7 @@ type configPolicy struct {
 	PhoneCallLife       *time.Duration `toml:"phone_call_life"`
 	PhoneCodeLife       *time.Duration `toml:"phone_code_life"`
 	PhoneCallbackLife   *time.Duration `toml:"phone_callback_life"`
+	PhoneCallbackProof  *time.Duration `toml:"phone_callback_proof"`
 	PhoneCallback       *bool          `toml:"phone_callback"`
 	PhoneTries          *int           `toml:"phone_tries"`
 	PhoneBlock          *time.Duration `toml:"phone_block"`
@@ -226,6 +227,7 @@ func (c configPolicy) policy() policy.Policy {
 	set(&p.PhoneCallLife, c.PhoneCallLife)
 	set(&p.PhoneCodeLife, c.PhoneCodeLife)
 	set(&p.PhoneCallbackLife, c.PhoneCallbackLife)
+	set(&p.PhoneCallbackProof, c.PhoneCallbackProof)
 	set(&p.PhoneCallback, c.PhoneCallback)
 	set(&p.PhoneTries, c.PhoneTries)
 	set(&p.PhoneBlock, c.PhoneBlock)

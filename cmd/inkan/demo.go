@@ -52,7 +52,7 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.StringVar(&d.lan, "lan", "", "also serve the token app to phones on this network, over TLS, under this name (such as mypc.local)")
 	f.BoolVar(&d.atOnce, "at-once", false, "let the bank carry an approved transfer out by itself, instead of waiting for its customer to press the button")
 	f.DurationVar(&d.wait, "wait", policy.Default().TransactionLife, "how long a transfer waits for the phone: 30s to 5m")
-	f.DurationVar(&d.tokenLife, "token-life", policy.Default().TokenLife, "how long a token lives: with 4296h, 179 days, it can be renewed at once")
+	f.DurationVar(&d.tokenLife, "token-life", policy.Default().TokenLife, "how long a token lives, before a renewal and after it: with 4296h, 179 days, it can be renewed at once, again and again")
 	f.BoolVar(&d.verbose, "v", false, "log every request")
 	if f.Parse(args) != nil || f.NArg() > 0 || d.lang != "ja" && d.lang != "en" {
 		fmt.Fprintln(stderr, "usage: inkan demo [-listen host:port] [-data dir] [-lang ja|en] [-lan name] [-at-once] [-wait 5m] [-token-life 26280h] [-v]")
@@ -166,6 +166,9 @@ func runDemo(ctx context.Context, d demoFlags, public net.Listener, log *slog.Lo
 	start.desk = desk
 	if fresh {
 		if err := seedCases(ctx, desk); err != nil {
+			return err
+		}
+		if err := seedCallback(ctx, h.authority); err != nil {
 			return err
 		}
 		if err := seedHistory(ctx, s, desk.members(), time.Now()); err != nil {

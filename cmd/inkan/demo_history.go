@@ -266,10 +266,16 @@ func (h *pastDays) incidents(ctx context.Context, tx *store.Tx) error {
 			}
 			return tx.Record(ctx, e)
 		}
-		if err := put(0, audit.Actor{Kind: audit.Server}, audit.IncidentOpen); err != nil || i.taker == "" {
-			if err != nil {
+		if err := put(0, audit.Actor{Kind: audit.Server}, audit.IncidentOpen); err != nil {
+			return err
+		}
+		if i.kind == incident.Reported {
+			_, err := tx.StopTransfers(ctx, db.StopTransfersParams{ID: i.customer, TransfersStoppedAt: store.Micros(at)})
+			if err := errors.Join(err, put(0, audit.Actor{Kind: audit.Server}, audit.TransfersStop)); err != nil {
 				return err
 			}
+		}
+		if i.taker == "" {
 			continue
 		}
 		taken, closed := at.Add(12*time.Minute), at.Add(95*time.Minute)

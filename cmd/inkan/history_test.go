@@ -53,7 +53,7 @@ func TestTheHistoryOfTheDemo(t *testing.T) {
 	found, err := w.SearchTrail(ctx, supervisor, audit.Filter{From: w.Clock.Now()}, "")
 	fine(t, err)
 	for _, e := range found.Entries {
-		if e.Actor.Kind != audit.Staff || e.Action != audit.TrailSearch {
+		if e.Actor.Kind != audit.Staff || e.Action != audit.TrailSearch && e.Action != audit.CustomerLook {
 			t.Errorf("%s at %s lies in the future", e.Action, e.At)
 		}
 	}

@@ -110,7 +110,7 @@ func build(ctx context.Context, p parts) (*house, error) {
 		return nil, err
 	}
 	m := newMetrics(a)
-	doors := web.API{Log: p.log, Sentence: texts.Sentence}
+	doors := web.API{Log: p.log, Sentence: texts.Title}
 
 	pages, err := customer.New(a, texts, p.bankURL)
 	if err != nil {

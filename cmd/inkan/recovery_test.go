@@ -48,8 +48,9 @@ func (l *quietLine) SendMessage(_ context.Context, m phone.Message) error {
 
 // recovery brings customers to every place of the road back, so that each form there would do something if it were let through.
 type recovery struct {
-	card, confirm, choose, typing, proved, ordered, registered, leaving string // the cookies of their browsers
-	message, code, release                                              string
+	card, again, confirm, choose, typing, proved, ordered, registered, leaving string // the cookies of their browsers
+	account                                                                    string // of again
+	message, code, release                                                     string
 }
 
 func (s *standing) recover() (r recovery) {
@@ -95,6 +96,10 @@ func (s *standing) recover() (r recovery) {
 	s.deliver()
 	r.message = regexp.MustCompile(`\d{3}[ -]?\d{3}`).FindString(line.text)
 	r.code = p.Code()
+	r.again = confirmed()
+	r.account = fmt.Sprintf("%07d", 1234566+n)
+	_, err = s.CallReissue(ctx, v, r.again, phone.StaffCallback, "ja")
+	fine(s.t, err)
 	made, err := s.MakeRelease(ctx, v, nil, "", authority.ReleaseForm{Once: "first", Items: []string{string(release.Downloads)}, Reason: string(release.LostPhone), Branch: "101", AccountType: "普通", AccountNumber: "1234567", Name: "山田 花子"})
 	fine(s.t, err)
 	r.release = made.Number
@@ -116,6 +121,7 @@ func (s *standing) recoveryDeeds() map[string]ask {
 	s.card++
 	return map[string]ask{
 		"/reissue":                  preFormed("/reissue", "wish", "token", "branch", "101", "account_type", "普通", "account_number", "1234571", "pin", "4649"),
+		"/reissue/card":             onTheRoad("/reissue/card", r.again, "branch", "101", "account_type", "普通", "account_number", r.account, "pin", "4649"),
 		"/reissue/confirm":          onTheRoad("/reissue/confirm", r.confirm, "confirm", testkit.Confirm),
 		"/reissue/phone":            onTheRoad("/reissue/phone", r.choose, "way", "sms"),
 		"/reissue/phone/code":       onTheRoad("/reissue/phone/code", r.typing, "phone_code", r.message),

@@ -45,7 +45,7 @@ var routes = []route{
 	{loginHost, "GET", "/{$}", open, "/"}, {loginHost, "GET", "/static/", open, "/static/kit.css"}, {loginHost, "POST", "/language", harmless, ""},
 	{loginHost, "GET", "/login", open, ""}, {loginHost, "POST", "/login", preForm, ""}, {loginHost, "GET", "/logout", open, ""}, {loginHost, "POST", "/logout", inside, ""},
 	{loginHost, "GET", "/gallery", open, ""}, {loginHost, "GET", "/gallery/{page}", open, "/gallery/login"}, {loginHost, "GET", "/", open, "/nowhere"},
-	{loginHost, "GET", "/login/code", inside, ""}, {loginHost, "POST", "/login/code", inside, ""},
+	{loginHost, "GET", "/login/code", inside, ""}, {loginHost, "POST", "/login/code", inside, ""}, {loginHost, "GET", "/login/resync", inside, ""}, {loginHost, "POST", "/login/resync", inside, ""},
 	{loginHost, "GET", "/renew", inside, ""}, {loginHost, "POST", "/renew", inside, ""},
 	{loginHost, "GET", "/login/passwords", inside, ""}, {loginHost, "POST", "/login/passwords", inside, ""},
 	{loginHost, "GET", "/token/apply", inside, ""}, {loginHost, "POST", "/token/apply", inside, ""}, {loginHost, "POST", "/token/test", inside, ""},
@@ -68,7 +68,7 @@ var routes = []route{
 	{loginHost, "GET", "/security/notices", inside, ""}, {loginHost, "POST", "/security/notices/mails", inside, ""}, {loginHost, "GET", "/security/address", inside, ""}, {loginHost, "POST", "/security/address", inside, ""},
 
 	{loginHost, "GET", "/applications", open, ""}, {loginHost, "GET", "/reissue", open, ""}, {loginHost, "POST", "/reissue", preForm, ""}, {loginHost, "GET", "/reissue/state", back, ""},
-	{loginHost, "POST", "/reissue/confirm", back, ""}, {loginHost, "POST", "/reissue/phone", back, ""}, {loginHost, "POST", "/reissue/phone/code", back, ""}, {loginHost, "POST", "/reissue/order", back, ""},
+	{loginHost, "POST", "/reissue/card", back, ""}, {loginHost, "POST", "/reissue/confirm", back, ""}, {loginHost, "POST", "/reissue/phone", back, ""}, {loginHost, "POST", "/reissue/phone/code", back, ""}, {loginHost, "POST", "/reissue/order", back, ""},
 	{loginHost, "POST", "/reissue/key", back, ""}, {loginHost, "POST", "/reissue/mail", back, ""}, {loginHost, "POST", "/reissue/start", back, ""}, {loginHost, "POST", "/reissue/cancel", back, ""},
 	{loginHost, "GET", "/release-request", open, ""}, {loginHost, "POST", "/release-request", preForm, ""}, {loginHost, "POST", "/release-request/find", harmless, ""},
 	{loginHost, "GET", "/release-request/sheet", open, ""}, {loginHost, "GET", "/release-request/state", open, ""}, {loginHost, "POST", "/release-request/withdraw", preForm, ""},
@@ -103,6 +103,8 @@ var deskRoutes = []route{
 	{staffHost, "GET", "/cases/{id}", desk, noCase}, {staffHost, "POST", "/cases/{id}/receive", desk, noCase + "/receive"}, {staffHost, "POST", "/cases/{id}/tie", desk, noCase + "/tie"},
 	{staffHost, "POST", "/cases/{id}/desk", desk, noCase + "/desk"}, {staffHost, "POST", "/cases/{id}/recall", desk, noCase + "/recall"}, {staffHost, "POST", "/cases/{id}/decide", desk, noCase + "/decide"},
 	{staffHost, "POST", "/cases/{id}/letter", desk, noCase + "/letter"}, {staffHost, "POST", "/cases/{id}/scan", desk, noCase + "/scan"}, {staffHost, "GET", "/cases/{id}/scan/{scan}", desk, noCase + "/scan/" + "scn_00000000000000000000000000"},
+	{staffHost, "GET", "/callbacks", desk, ""}, {staffHost, "GET", "/callbacks/{id}", desk, noCall}, {staffHost, "POST", "/callbacks/{id}/number", desk, noCall + "/number"},
+	{staffHost, "POST", "/callbacks/{id}/prove", desk, noCall + "/prove"}, {staffHost, "POST", "/callbacks/{id}/missed", desk, noCall + "/missed"}, {staffHost, "POST", "/callbacks/{id}/denied", desk, noCall + "/denied"},
 	{staffHost, "GET", "/customers", desk, ""}, {staffHost, "POST", "/customers", desk, ""}, {staffHost, "GET", "/customers/{id}", desk, "/customers/cus_01h455vb4pex5vsknk084sn02q"},
 	{staffHost, "POST", "/customers/{id}/reveal", desk, "/customers/cus_01h455vb4pex5vsknk084sn02q/reveal"}, {staffHost, "GET", "/customers/{id}/stop", desk, "/customers/cus_01h455vb4pex5vsknk084sn02q/stop"},
 	{staffHost, "POST", "/customers/{id}/stop", desk, "/customers/cus_01h455vb4pex5vsknk084sn02q/stop"}, {staffHost, "POST", "/customers/{id}/restart", desk, "/customers/cus_01h455vb4pex5vsknk084sn02q/restart"},
@@ -121,6 +123,9 @@ func init() { routes = append(routes, deskRoutes...) }
 
 // noIncident is the page of an incident that is nobody's.
 const noIncident = "/fraud/inc_00000000000000000000000000"
+
+// noCall is the page of a call that nobody waits for.
+const noCall = "/callbacks/tel_00000000000000000000000000"
 
 // noCase is the page of a release request that is nobody's.
 const noCase = "/cases/rel_00000000000000000000000000"
@@ -294,6 +299,7 @@ func (s *standing) deeds() map[string]ask {
 	maps.Copy(all, map[string]ask{
 		"/logout":                              form("/logout", s.fresh),
 		"/login/code":                          form("/login/code", s.owing, "code", s.phone.Code()),
+		"/login/resync":                        form("/login/resync", s.owing, "first", s.phone.CodeAt(-1), "second", s.phone.Code()),
 		"/renew":                               form("/renew", s.expired, "confirm", testkit.Confirm),
 		"/login/passwords":                     form("/login/passwords", s.first, "confirm", testkit.Confirm, "new_login", pw, "new_login_again", pw, "new_confirm", pw+"x", "new_confirm_again", pw+"x"),
 		"/token/apply":                         form("/token/apply", s.fresh, "confirm", testkit.Confirm),
@@ -356,8 +362,8 @@ func TestEveryFormDoesWhatItIsFor(t *testing.T) {
 	s := stand(t)
 	order := []string{"/renew", "/token/test", "/token/address", "/login", "/token/apply", "/logout", "/token/key", "/token/mail", "/token/cancel", "/token/start", "/login/passwords", "/login/passkey/options", "/login/passkey",
 		"/security/passkeys/add", "/security/passkeys/options", "/security/passkeys/name", "/security/errand/{errand}/do", "/security/passkeys/remove", "/security/errand/{errand}/code", "/security/errand/{errand}/cancel", "/not-me", "/emergency-stop", "/security/stop", "/security/notices/mails",
-		"/login/code", "/token/stop", "/security/session", "/security/transaction-authentication", "/security/address", "/password",
-		"/reissue", "/reissue/confirm", "/reissue/phone", "/reissue/phone/code", "/reissue/order", "/reissue/key", "/reissue/mail", "/reissue/start", "/reissue/cancel",
+		"/reissue", "/reissue/card", "/reissue/confirm", "/reissue/phone", "/reissue/phone/code", "/reissue/order", "/reissue/key", "/reissue/mail", "/reissue/start", "/reissue/cancel",
+		"/login/resync", "/login/code", "/token/stop", "/security/session", "/security/transaction-authentication", "/security/address", "/password",
 		"/release-request", "/release-request/withdraw"}
 	deeds := s.deeds()
 	for _, path := range order {
@@ -370,7 +376,10 @@ func TestEveryFormDoesWhatItIsFor(t *testing.T) {
 		if path == "/security/session" { // that of owing has just gone on to another one
 			deeds[path] = form(path, s.inUse, "session", s.LogIn("hanako03", authority.PC).ID)
 		}
-		if path == "/password" || path == "/security/transaction-authentication" { // the code that stands in all three forms is good once
+		if path == "/login/resync" { // neither of its two codes has been used
+			s.Clock.Move(time.Minute)
+		}
+		if path == "/login/resync" || path == "/login/code" || path == "/password" || path == "/security/transaction-authentication" { // the code that stands in all these forms is good once
 			s.Clock.Move(time.Minute)
 			deeds[path] = s.deeds()[path]
 		}
@@ -691,7 +700,7 @@ func TestAnEarlierStepCannotBeSkipped(t *testing.T) {
 		b     *testkit.Browser
 		leads string
 		own   []string
-	}{"a code": {s.owing, "/login/code", []string{"/login/code", "/logout", "/security/stop"}}, "new passwords": {s.first, "/login/passwords", []string{"/login/passwords", "/logout", "/security/stop"}}} {
+	}{"a code": {s.owing, "/login/code", []string{"/login/code", "/login/resync", "/logout", "/security/stop"}}, "new passwords": {s.first, "/login/passwords", []string{"/login/passwords", "/logout", "/security/stop"}}} {
 		for _, r := range routes {
 			if r.kind != inside || slices.Contains(owes.own, r.pattern) {
 				continue

@@ -165,8 +165,8 @@ func TestSessionEnds(t *testing.T) {
 			}
 		}
 		s.wait(step)
-		b.get("/home").expect(t, 200, "/", "自動的にログアウトしました")
-		if again := b.get("/"); strings.Contains(again.body, "自動的にログアウトしました") {
+		b.get("/home").expect(t, 200, "/", "ログインは終了しています")
+		if again := b.get("/"); strings.Contains(again.body, "ログインは終了しています") {
 			t.Errorf("%s: the end of the session is told twice", name)
 		}
 	}

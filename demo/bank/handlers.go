@@ -11,7 +11,17 @@ func (b *bank) front(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/home", http.StatusSeeOther)
 		return
 	}
-	b.pages.render(w, r, http.StatusOK, "front", frontView{Ended: b.sessions.forget(w, r)})
+	b.pages.render(w, r, http.StatusOK, "front", frontView{b.sessions.forget(w, r), b.applications()})
+}
+
+// applications is where customers go who cannot log in: a new phone, a lost one, a service that was stopped.
+func (b *bank) applications() string {
+	to, err := url.Parse(b.cfg.SecurityCentre)
+	if err != nil {
+		return ""
+	}
+	to.Path = "/applications"
+	return to.String()
 }
 
 func (b *bank) startLogin(w http.ResponseWriter, r *http.Request) {

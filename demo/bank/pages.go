@@ -29,7 +29,8 @@ type pages struct {
 }
 
 type frontView struct {
-	Ended bool // A session of this browser has just ended by itself.
+	Ended        bool   // A session of this browser has just ended by itself.
+	Applications string // Address of the applications on the web at the login host.
 }
 
 type homeView struct {

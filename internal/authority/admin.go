@@ -13,6 +13,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/password"
+	"github.com/inkan-auth/inkan/internal/domain/phone"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
 	"github.com/inkan-auth/inkan/internal/store"
@@ -55,6 +56,21 @@ func (a *Authority) CheckCustomer(ctx context.Context, n NewCustomer) error {
 			return ErrImport{field, "must be an argon2id (v=19, at most 256 MiB and 16 passes) or bcrypt (cost at most 14) string"}
 		}
 	}
+	if n.Phone != "" {
+		if _, err := phone.Parse(n.Phone); err != nil {
+			return ErrImport{"phone", "is not a telephone number"}
+		}
+	}
+	if n.Branch+n.AccountType+n.AccountNumber != "" { // whoever has none cannot prove herself by her cash card
+		switch {
+		case !isDigits(n.Branch, 3):
+			return ErrImport{"branch", "must have 3 digits"}
+		case !slices.Contains(AccountTypes, n.AccountType):
+			return ErrImport{"account_type", "must be one of " + strings.Join(AccountTypes, ", ")}
+		case !isDigits(n.AccountNumber, 7):
+			return ErrImport{"account_number", "must have 7 digits"}
+		}
+	}
 	if _, err := customer.ParseAddress(n.Mail); err != nil {
 		return ErrImport{"mail", "is not a mail address"}
 	}
@@ -73,6 +89,11 @@ func (a *Authority) CheckCustomer(ctx context.Context, n NewCustomer) error {
 		return err
 	}
 	return nil
+}
+
+// isDigits says whether s is so many digits and nothing else.
+func isDigits(s string, length int) bool {
+	return len(s) == length && !strings.ContainsFunc(s, func(c rune) bool { return c < '0' || c > '9' })
 }
 
 // ImportCustomer takes a customer over from the bank. First passwords must be changed at the first login unless the bank says otherwise.

@@ -346,7 +346,7 @@ func (a *Authority) CaseOf(ctx context.Context, s StaffSession, id string) (c Ca
 	if rows, err := q.AddressesOf(ctx, her.ID); err != nil {
 		return c, err
 	} else if at, there := present(rows); there {
-		c.Mail = tail(at.Mail)
+		c.Mail = tailMail(at.Mail)
 	}
 	if c.State == release.Granted {
 		c.HandUntil = c.Ended.Add(a.Rules().LetterLife)
@@ -361,10 +361,13 @@ func (a *Authority) CaseOf(ctx context.Context, s StaffSession, id string) (c Ca
 		return c, err
 	}
 	entries, err := q.EntriesOf(ctx, db.EntriesOfParams{Customer: row.Customer, ID: afterAll(ident.Entry), Limit: caseHistory})
+	if err != nil {
+		return c, err
+	}
 	for _, e := range entries {
 		c.History = append(c.History, store.Entry(e))
 	}
-	return c, err
+	return c, a.sees(ctx, s, staff.CaseSee, row.Customer, row.ID, c.Ended, now)
 }
 
 // caseHistory is how much of a customer's trail stands beside her request.

@@ -206,13 +206,8 @@ func (a *Authority) TieCase(ctx context.Context, s StaffSession, id string, vers
 		}
 		d.on(her.ID, row.ID)
 		d.detail = map[string]string{"tied": "yes"}
-		if err := store.Must(d.EditRelease(ctx, db.EditReleaseParams{ID: row.ID, Customer: her.ID, Branch: her.Branch, Desk: row.Desk, Hands: touched(row, s), ChangedAt: store.Micros(d.now), Version: version})); err != nil {
-			return err
-		}
-		if row.Customer == her.ID {
-			return nil
-		}
-		return d.tellObject(ctx, her.ID, "release_received", row.ID, nil)
+		// She is told when it is sent to the checker: until then the clerk compares, and may have typed somebody else's account.
+		return store.Must(d.EditRelease(ctx, db.EditReleaseParams{ID: row.ID, Customer: her.ID, Branch: her.Branch, Desk: row.Desk, Hands: touched(row, s), ChangedAt: store.Micros(d.now), Version: version}))
 	})
 }
 
@@ -265,6 +260,11 @@ func (a *Authority) SubmitCase(ctx context.Context, s StaffSession, id string, v
 			return err
 		}
 		d.detail = map[string]string{"items": joined(clean.Items), "checks": joined(clean.Checks), "issue": joined(clean.Issue), "hash": hex.EncodeToString(hash)}
+		if len(row.Sealed) > 0 { // tied to her account by the clerk, who has now compared
+			if err := d.tellObject(ctx, row.Customer, "release_received", row.ID, nil); err != nil {
+				return err
+			}
+		}
 		return store.Must(d.SubmitRelease(ctx, db.SubmitReleaseParams{ID: row.ID, Desk: sealed, Hands: touched(row, s), Maker: s.Staff, MakerPasskey: s.Passkey, MakerSession: s.hash, RequestHash: hash,
 			SubmittedAt: store.Micros(d.now), Version: version}))
 	})

@@ -72,7 +72,7 @@ func (d *deed) release(ctx context.Context, customerID, request string, desk rel
 	ends := has(release.TokenRevoke) || has(release.Authenticators) || issue(release.IssueLogin) || issue(release.IssueConfirm)
 	// First the service: what follows may tell and order, and a service that stands still orders nothing.
 	if has(release.ServiceStop) {
-		if err := d.restartService(ctx, customerID); err != nil {
+		if err := errors.Join(d.restartService(ctx, customerID), d.resumeTransfers(ctx, customerID)); err != nil { // what the customer has stopped, by whichever button
 			return "", err
 		}
 	} else if issue(release.IssueKey) || issue(release.IssueLogin) || issue(release.IssueConfirm) {
@@ -158,7 +158,7 @@ func (d *deed) revokeToken(ctx context.Context, customerID string) error {
 
 // endOrders ends what is on its way to another token: an open enrolment, and a re-issue that belongs to it.
 func (d *deed) endOrders(ctx context.Context, customerID string) error {
-	if _, err := d.WithdrawReissues(ctx, db.WithdrawReissuesParams{Customer: customerID, EndedAt: store.Micros(d.now)}); err != nil {
+	if err := d.withdrawReissues(ctx, customerID); err != nil {
 		return err
 	}
 	open, err := d.OpenEnrolment(ctx, customerID)

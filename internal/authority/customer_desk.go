@@ -73,6 +73,7 @@ type CustomerView struct {
 	Reissue   *reissue.Reissue     // open
 	Renewal   time.Time            // since when one is open; zero where none is
 	PhoneWay  string               // of a check of the telephone that is under way
+	Callback  string               // the check for which she waits for a call of staff, where this member may call
 	Reapply   time.Time            // before it nothing new can be applied for
 
 	Cases     []CaseBrief
@@ -80,6 +81,7 @@ type CustomerView struct {
 	Addresses []AddressAtDesk
 	Mails     []MailAtDesk
 	Restart   *Order // one that waits
+	Resume    *Order // of her transfers
 }
 
 // KnownBrowser is one that has completed a log-in of hers.
@@ -104,6 +106,12 @@ func tail(s string) string {
 		return ""
 	}
 	return "***" + string(r[len(r)-min(4, len(r)/3):])
+}
+
+// tailMail shows the end of a mail address's name, by which it is told from others: most of them end alike behind the at sign.
+func tailMail(mail string) string {
+	name, _, _ := strings.Cut(mail, "@")
+	return tail(name) + "@***"
 }
 
 // CustomerAtDesk is all that staff sees of a customer whom this member has looked up.
@@ -210,7 +218,7 @@ func (a *Authority) devicesAtDesk(ctx context.Context, q *db.Queries, v *Custome
 		p.State = p.ShownState(now)
 		v.Passkeys = append(v.Passkeys, p)
 	}
-	logins, err := q.LatestSessionsOf(ctx, db.LatestSessionsOfParams{Customer: v.ID, Limit: 8})
+	logins, err := q.LatestLogins(ctx, db.LatestLoginsParams{Customer: v.ID, Limit: 8})
 	if err != nil {
 		return err
 	}
@@ -240,6 +248,13 @@ func (a *Authority) openAtDesk(ctx context.Context, q *db.Queries, s StaffSessio
 	} else if notNone(err) != nil {
 		return err
 	}
+	if row, err := q.OpenCallbackOf(ctx, v.ID); err == nil && store.Time(row.ExpiresAt).After(now) {
+		if v.PhoneWay = row.Way; staff.May(s.Role, staff.CallBack) {
+			v.Callback = row.ID
+		}
+	} else if notNone(err) != nil {
+		return err
+	}
 	cases, err := q.ReleasesOf(ctx, db.ReleasesOfParams{Customer: v.ID, Limit: 10})
 	if err != nil {
 		return err
@@ -263,12 +278,19 @@ func (a *Authority) openAtDesk(ctx context.Context, q *db.Queries, s StaffSessio
 		}
 		v.Incidents = append(v.Incidents, i)
 	}
-	if row, err := q.OpenOrderOf(ctx, db.OpenOrderOfParams{Kind: "service.restart", Target: v.ID}); err == nil && store.Time(row.ExpiresAt).After(now) {
+	for kind, waits := range map[string]**Order{"service.restart": &v.Restart, "transfers.resume": &v.Resume} {
+		row, err := q.OpenOrderOf(ctx, db.OpenOrderOfParams{Kind: kind, Target: v.ID})
+		if err != nil || !store.Time(row.ExpiresAt).After(now) {
+			if notNone(err) != nil {
+				return err
+			}
+			continue
+		}
 		o, err := a.orderOf(ctx, s, row, now, names)
-		v.Restart = &o
-		return err
-	} else if notNone(err) != nil {
-		return err
+		if err != nil {
+			return err
+		}
+		*waits = &o
 	}
 	return nil
 }
@@ -280,7 +302,7 @@ func (a *Authority) mailsAtDesk(ctx context.Context, q *db.Queries, v *CustomerV
 	}
 	for _, r := range addresses {
 		at := store.Address(r)
-		v.Addresses = append(v.Addresses, AddressAtDesk{at.ID, tail(at.Mail), at.ShownState(now), at.Since})
+		v.Addresses = append(v.Addresses, AddressAtDesk{at.ID, tailMail(at.Mail), at.ShownState(now), at.Since})
 	}
 	mails, err := q.LatestMailsOf(ctx, db.LatestMailsOfParams{Customer: v.ID, Limit: 8})
 	for _, m := range mails {
@@ -361,15 +383,8 @@ func (a *Authority) Reveal(ctx context.Context, s StaffSession, id, field, why, 
 		default:
 			return problem.New(problem.Malformed, "field", "field")
 		}
-		day := 24 * time.Hour
-		n, err := d.CountThrottle(ctx, db.CountThrottleParams{Bucket: "reveal " + s.Person, StartedAt: store.Micros(d.now), Stale: store.Micros(d.now.Add(-day))})
-		if err != nil {
-			return err
-		}
-		if left = a.Rules().StaffReveals - int(n.Count); left < 0 {
-			return problem.New(problem.RevealsUsedUp, "limit", a.Rules().StaffReveals, "until", store.Time(n.StartedAt).Add(day))
-		}
-		return nil
+		left, err = d.countReveal(ctx, s)
+		return err
 	})
 	if err != nil {
 		return "", 0, err

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
-	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
@@ -495,19 +494,4 @@ func (c *choice) envelopes() []db.InsertEnvelopeParams {
 		out = append(out, db.InsertEnvelopeParams{Txn: c.asked.Txn, Kind: assertionEnvelope, Envelope: c.assertion})
 	}
 	return out
-}
-
-// stopTransfers is what 身に覚えがない does at once: nothing of this customer is carried out any more, and everybody who should know is told.
-func (d *deed) stopTransfers(ctx context.Context, row db.Txn, t token.Token) error {
-	stopped, err := store.Once(d.StopTransfers(ctx, db.StopTransfersParams{ID: row.Customer, TransfersStoppedAt: store.Micros(d.now)}))
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(d.cancelOpen(ctx, row.Customer), d.incident(ctx, incident.Reported, row.Customer, row.ID, map[string]string{"source": d.by.Source, "device": d.by.Device, "template": row.Template, "reason": d.detail["reason"]})); err != nil {
-		return err
-	}
-	if !stopped {
-		return nil
-	}
-	return errors.Join(d.also(ctx, audit.TransfersStop, row.ID), d.tellAll(ctx, row.Customer, "transaction_reported", map[string]string{"phone": t.Platform}))
 }

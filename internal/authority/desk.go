@@ -51,6 +51,7 @@ type ToDo struct {
 	Made, Received, Submitted int // release requests, by state
 	Orders                    int // what another person has asked
 	Incidents                 int
+	Callbacks                 int // customers who wait for a call
 }
 
 // ToDoMost is how far it is counted.
@@ -71,6 +72,9 @@ func (a *Authority) DeskWaiting(ctx context.Context, s StaffSession) (w ToDo, er
 	}
 	if staff.May(s.Role, staff.FraudSee) {
 		w.Incidents = int(r.Incidents)
+	}
+	if staff.May(s.Role, staff.CallBack) {
+		w.Callbacks = int(r.Callbacks)
 	}
 	return w, err
 }

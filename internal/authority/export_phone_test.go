@@ -10,7 +10,7 @@ import (
 // PhoneProved reads, in a write, when the telephone was proved for an object.
 func (a *Authority) PhoneProved(ctx context.Context, object string, since time.Time) (at time.Time, ok bool, err error) {
 	err = a.do(ctx, audit.Actor{Kind: audit.Stranger}, audit.PhoneProve, func(ctx context.Context, d *deed) (err error) {
-		at, ok, err = d.phoneProved(ctx, object, since)
+		at, _, ok, err = d.phoneProved(ctx, object, since)
 		return err
 	})
 	return at, ok, err

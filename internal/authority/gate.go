@@ -187,6 +187,7 @@ type spend struct {
 	token token.Token
 	count db.Attempt // of wrong codes so far
 	step  int64
+	wrong problem.Kind // how a wrong one is refused; empty where it is one code
 }
 
 // spendOTP is the gate for a one-time password inside a deed. When it returns false the deed has been refused and must return.
@@ -291,10 +292,10 @@ func (s *spend) judge() (v otp.Verdict, err error) {
 	return v, nil
 }
 
-// refuseUsed tells a used code apart from a wrong one: it costs no try.
+// refuseUsed tells a used code apart from a wrong one: it costs no try. A token whose clock was ahead when it was last used, and is right now, shows used codes for as long as that.
 func (s *spend) refuseUsed() {
-	now := otp.StepAt(s.now, s.token.Step)
-	wait := s.token.Step - s.now.Sub(time.Unix(now*int64(s.token.Step/time.Second), 0))
+	next := max(otp.StepAt(s.now, s.token.Step), s.token.LastStep-s.token.Drift) + 1
+	wait := time.Unix(next*int64(s.token.Step/time.Second), 0).Sub(s.now)
 	_ = s.refuse(problem.New(problem.OTPUsed, "wait", int(wait/time.Second)+1))
 }
 
@@ -314,13 +315,16 @@ func (s *spend) countWrong(ctx context.Context) error {
 		return errors.Join(s.also(ctx, audit.FactorBlock, ""), s.tellAll(ctx, s.customer, "factor_blocked", map[string]string{"factor": string(oneTimePassword)}),
 			s.refuse(problem.New(problem.FactorBlocked, "factor", string(oneTimePassword), "until", store.Time(try.BlockedUntil), "lock_left", lock)))
 	}
-	return s.refuse(problem.New(problem.OTPWrong, "tries_left", left(p, n), "lock_left", lock))
+	if s.wrong == "" {
+		s.wrong = problem.OTPWrong
+	}
+	return s.refuse(problem.New(s.wrong, "tries_left", left(p, n), "lock_left", lock))
 }
 
-// stepStart is the moment, in microseconds, that the fence is compared with. It lies MaxDrift steps before the step begins, because a phone may be
-// that far ahead of us: whatever it can have shown before the fence is dead.
+// stepStart is the moment, in microseconds, that the fence is compared with. It lies otp.Reach steps before the step begins, because a phone may be
+// that far ahead of us: whatever it can have shown before the fence is dead, also where a restored database no longer knows how far ahead it is.
 func stepStart(p policy.Policy, step int64) int64 {
-	return (step - p.MaxDrift) * p.OTPStep.Microseconds()
+	return (step - otp.Reach) * p.OTPStep.Microseconds()
 }
 
 // lockToken is the server's own act after ten wrong codes.

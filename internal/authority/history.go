@@ -17,7 +17,7 @@ const HistoryPage = 30
 // shown are the acts that a customer's own history tells of; the rest is for the bank's auditors.
 var shown = map[audit.Action]bool{audit.LoginPassword: true, audit.LoginOTP: true, audit.Logout: true, audit.SessionEnd: true, audit.PasswordChange: true, audit.TokenApply: true,
 	audit.TokenCancel: true, audit.NumberResend: true, audit.AddressTest: true, audit.AddressCorrect: true, audit.AddressBounce: true, audit.TokenRegister: true, audit.TokenStart: true,
-	audit.TokenStop: true, audit.TokenLock: true, audit.TokenExpire: true, audit.RenewalOrder: true, audit.RenewalBurn: true, audit.TokenRenew: true, audit.EnrolmentExpire: true, audit.EnrolmentBurn: true, audit.TransactionAuthAdd: true,
+	audit.TokenStop: true, audit.TokenLock: true, audit.TokenExpire: true, audit.RenewalOrder: true, audit.RenewalBurn: true, audit.TokenRenew: true, audit.TokenResync: true, audit.EnrolmentExpire: true, audit.EnrolmentBurn: true, audit.TransactionAuthAdd: true,
 	audit.TransactionDecide: true, audit.TransactionOffline: true, audit.TransactionExpire: true, audit.TransfersStop: true, audit.TransfersResume: true, audit.PushChange: true,
 	audit.LoginPasskey: true, audit.ErrandAsk: true, audit.ErrandProve: true, audit.PasskeyRegister: true, audit.PasskeyRename: true, audit.PasskeyRemove: true, audit.PasskeyHold: true,
 	audit.VerifierSet: true, audit.VerifierRemove: true, audit.VerifierHold: true,

@@ -63,9 +63,11 @@ func usesCode(e audit.Entry) bool {
 	case audit.LoginOTP, audit.OTPVerify, audit.TokenStart, audit.TransactionAuthAdd:
 		return true
 	case audit.PasswordChange: // the first passwords are set without one
-		return e.Detail["which"] != ""
+		return e.Detail["initial"] == ""
 	case audit.ServiceStop:
 		return e.Detail["by"] == string(StopByCode)
+	case audit.TokenResync:
+		return e.Actor.Kind == audit.Customer
 	}
 	return false
 }
@@ -199,8 +201,19 @@ const (
 // aroundIncident is the time before and after it in which others are looked for, and of which the time line tells.
 const aroundIncident = 24 * time.Hour
 
-// Incident is one incident with everything around it.
+// Incident is one incident with everything around it. That this member has seen the customer whom it is about is on record.
 func (a *Authority) Incident(ctx context.Context, s StaffSession, id string) (f IncidentFile, err error) {
+	now, err := a.moment()
+	if err != nil {
+		return f, err
+	}
+	if f, err = a.incidentFile(ctx, s, id); err != nil {
+		return f, err
+	}
+	return f, a.sees(ctx, s, staff.FraudSee, f.Customer, f.ID, f.Closed, now)
+}
+
+func (a *Authority) incidentFile(ctx context.Context, s StaffSession, id string) (f IncidentFile, err error) {
 	if err := a.seesDesk(s, staff.FraudSee); err != nil {
 		return f, err
 	}
@@ -321,7 +334,7 @@ func (a *Authority) linkedTo(ctx context.Context, s StaffSession, row db.Inciden
 	if row.ID == "" || row.Customer == customerID || !staff.May(s.Role, staff.FraudSee) {
 		return false, nil
 	}
-	f, err := a.Incident(ctx, s, row.ID)
+	f, err := a.incidentFile(ctx, s, row.ID)
 	return slices.ContainsFunc(f.Linked, func(l Linked) bool { return l.Customer == customerID }), err
 }
 

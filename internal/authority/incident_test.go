@@ -172,6 +172,52 @@ func TestACodeThatComesAgainFromElsewhere(t *testing.T) {
 	})
 }
 
+// Others whom the same network has visited are linked when that was within a day of it, once each and the latest first; whoever was there before or after is not.
+func TestOthersAreLinkedWithinADay(t *testing.T) {
+	t.Parallel()
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		ctx := t.Context()
+		desk := w.SignedIn(staff.Fraud)
+		visited := func(id string) string {
+			t.Helper()
+			thief := &testkit.Browser{W: w, Visit: abroad()}
+			want(t, "the thief's log-in", thief.Password(id, testkit.Login), "")
+			return thief.Customer
+		}
+		long, before, twice := visited(w.Person(2, false)), "", w.Person(3, false)
+		w.Clock.Move(2 * time.Hour)
+		for range 2 {
+			before = visited(twice)
+		}
+		w.Clock.Move(23 * time.Hour)
+		id := w.Person(1, false)
+		phone := w.LogIn(id, authority.PC).Enrol()
+		w.Clock.Move(time.Minute)
+		code := phone.Code()
+		want(t, "her code", w.LogIn(id, authority.PC).Code(code), "")
+		thief := &testkit.Browser{W: w, Visit: abroad()}
+		want(t, "the thief's password", thief.Password(id, testkit.Login), "")
+		want(t, "the thief's code", thief.Code(code), problem.OTPUsed)
+		w.Clock.Move(23 * time.Hour)
+		after := visited(w.Person(4, false))
+		w.Clock.Move(2 * time.Hour)
+		late := visited(w.Person(5, false))
+		want(t, "signing in again", desk.SignIn(), "")
+		f, err := w.Incident(ctx, desk.StaffSession, queue(t, desk)[incident.Duplicate][0].ID)
+		want(t, "its page", err, "")
+		var got []string
+		for _, l := range f.Linked {
+			got = append(got, l.Customer)
+		}
+		if len(got) != 2 || got[0] != after || got[1] != before {
+			t.Errorf("linked are %v; %s and %s were there within a day, %s before and %s after", got, before, after, long, late)
+		}
+		for who, k := range map[string]problem.Kind{before: "", after: "", long: problem.LookFirst, late: problem.LookFirst} {
+			want(t, "her page", w.LookFrom(ctx, desk.StaffSession, who, f.ID), k)
+		}
+	})
+}
+
 // The life of an incident: taken by one, over by another, closed with a reason by who has it, opened again; a second one about the same thing is the same one while it is open.
 func TestAnIncidentIsTakenAndClosedOnce(t *testing.T) {
 	t.Parallel()

@@ -112,7 +112,7 @@ func orNothing(err error) error {
 	return store.ErrNone
 }
 
-// LookFrom lets this member open the page of a customer whom a case, an incident or an order is about that is open, or has ended within a working day. That she came from there is on record; where the thing is not about her it opens nothing. Where
+// LookFrom lets this member open the page of a customer whom a case, an incident, an order or a call back is about that is open, or has ended within a working day. That she came from there is on record; where the thing is not about her it opens nothing. Where
 // none is named, it is what is open about her in the queues that this member works on.
 func (a *Authority) LookFrom(ctx context.Context, s StaffSession, customerID, from string) error {
 	if ident.Check(ident.Customer, customerID) != nil {
@@ -166,6 +166,15 @@ func (a *Authority) LookFrom(ctx context.Context, s StaffSession, customerID, fr
 			if ended == 0 && row.ExpiresAt <= store.Micros(d.now) { // over, and nobody has written so yet
 				ended = row.ExpiresAt
 			}
+		case ident.PhoneCheck:
+			row, err := callbackByID(ctx, d.Queries, from)
+			if err != nil && problem.KindOf(err) != problem.NotFound {
+				return err
+			}
+			about, may, ended = row.Customer, staff.CallBack, row.EndedAt
+			if ended == 0 && row.ExpiresAt <= store.Micros(d.now) {
+				ended = row.ExpiresAt
+			}
 		}
 		if about == "" || about != customerID || !staff.May(s.Role, may) || ended > 0 && ended <= store.Micros(d.now.Add(-LookLife)) {
 			return problem.New(problem.LookFirst)
@@ -176,7 +185,29 @@ func (a *Authority) LookFrom(ctx context.Context, s StaffSession, customerID, fr
 	})
 }
 
-// queued is an open incident or case about a customer in the queues of a role, or nothing.
+// sees puts on record that a member sees a customer on the page of a case or an incident: once in LookLife while that is open, and her own page opens as well; each time when it has long ended, and opens nothing any more.
+func (a *Authority) sees(ctx context.Context, s StaffSession, act staff.Act, customerID, from string, ended, now time.Time) error {
+	if customerID == "" {
+		return nil
+	}
+	open := ended.IsZero() || ended.After(now.Add(-LookLife))
+	if open {
+		if _, err := a.Store.Reader().LookOf(ctx, db.LookOfParams{Staff: s.Staff, Customer: customerID, At: store.Micros(now.Add(-LookLife))}); err == nil || notNone(err) != nil {
+			return err
+		}
+	}
+	return a.atDesk(ctx, s, act, audit.CustomerLook, func(ctx context.Context, d *deed) error {
+		d.on(customerID, from)
+		kind, _, _ := strings.Cut(from, "_")
+		d.detail = map[string]string{"by": kind}
+		if !open {
+			return nil
+		}
+		return d.PutLook(ctx, db.PutLookParams{Staff: s.Staff, Customer: customerID, Via: from, At: store.Micros(d.now)})
+	})
+}
+
+// queued is an open incident, case or call back about a customer in the queues of a role, or nothing.
 func (d *deed) queued(ctx context.Context, r staff.Role, customerID string) (string, error) {
 	if staff.May(r, staff.FraudSee) {
 		rows, err := d.IncidentsOf(ctx, db.IncidentsOfParams{Customer: customerID, ID: afterAll(ident.Incident), Limit: 10})
@@ -199,6 +230,13 @@ func (d *deed) queued(ctx context.Context, r staff.Role, customerID string) (str
 				return c.ID, nil
 			}
 		}
+	}
+	if staff.May(r, staff.CallBack) {
+		row, err := d.OpenCallbackOf(ctx, customerID)
+		if err == nil && row.ExpiresAt > store.Micros(d.now) {
+			return row.ID, nil
+		}
+		return "", notNone(err)
 	}
 	return "", nil
 }

@@ -67,7 +67,7 @@ func TestACustomerIsLookedUp(t *testing.T) {
 		if v.Account != "101 普通 ***4567" {
 			t.Errorf("her account is shown as %s", v.Account)
 		}
-		if shown := strings.TrimLeft(v.Phone, "*"); shown != "1234" || len([]rune(strings.TrimLeft(v.Addresses[0].Masked, "*"))) > 4 {
+		if shown := strings.TrimLeft(v.Phone, "*"); shown != "1234" || v.Addresses[0].Masked != "***o1@***" { // of hanako1
 			t.Errorf("masked as %s and %s", v.Phone, v.Addresses[0].Masked)
 		}
 		lines, names, next, err := w.HistoryAtDesk(ctx, clerk.StaffSession, id, "")
@@ -350,4 +350,60 @@ func fewReveals(w *testkit.World) policy.Policy {
 	p := w.Policy
 	p.StaffReveals = 4
 	return p
+}
+
+// Whoever opens a request or an incident sees a customer: that is on record, once while it is open, and then her own page opens as well. Of what has long ended each look is on record, and opens nothing.
+func TestASeenCustomerIsOnRecord(t *testing.T) {
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		ctx := t.Context()
+		p, b := newPayer(w, 1), newBranch(w)
+		fraud, auditor := w.SignedIn(staff.Fraud), w.SignedIn(staff.Auditor)
+		id := b.counter(1, release.Broken, "downloads")
+		looks := func(d *testkit.Desk) (n int) {
+			for _, e := range trailOf(t, w, p.browser.Customer, audit.CustomerLook) {
+				if e.Actor.ID == d.Member.ID && e.Outcome == audit.Done {
+					n++
+				}
+			}
+			return n
+		}
+		_, err := w.CustomerAtDesk(ctx, b.checker.StaffSession, p.browser.Customer)
+		want(t, "before she has seen the request", err, problem.LookFirst)
+		for range 3 {
+			b.seen(b.checker, id)
+			b.seen(auditor, id)
+		}
+		if looks(b.checker) != 1 || looks(auditor) != 1 {
+			t.Errorf("%d and %d looks are on record", looks(b.checker), looks(auditor))
+		}
+		_, err = w.CustomerAtDesk(ctx, b.checker.StaffSession, p.browser.Customer)
+		want(t, "after", err, "")
+		_, err = w.CustomerAtDesk(ctx, auditor.StaffSession, p.browser.Customer)
+		want(t, "an auditor opens no customer", err, problem.Forbidden)
+
+		if _, err := p.phone.Send(p.phone.Decision(p.order().Offer, transaction.NotMe)); err != nil {
+			t.Fatal(err)
+		}
+		inc := queue(t, fraud)[incident.Reported][0].ID
+		for range 2 {
+			_, err := w.Incident(ctx, fraud.StaffSession, inc)
+			want(t, "its page", err, "")
+		}
+		if looks(fraud) != 1 {
+			t.Errorf("%d looks of the fraud desk are on record", looks(fraud))
+		}
+		want(t, "taking it", w.TakeIncident(ctx, fraud.StaffSession, inc, ""), "")
+		want(t, "closing it", w.CloseIncident(ctx, fraud.StaffSession, inc, incident.FalseAlarm, "x"), "")
+		w.Clock.Move(authority.LookLife + time.Hour)
+		want(t, "signing in again", fraud.SignIn(), "")
+		for range 2 {
+			_, err := w.Incident(ctx, fraud.StaffSession, inc)
+			want(t, "the page of what has long ended", err, "")
+		}
+		if looks(fraud) != 3 {
+			t.Errorf("%d looks of the fraud desk are on record", looks(fraud))
+		}
+		_, err = w.CustomerAtDesk(ctx, fraud.StaffSession, p.browser.Customer)
+		want(t, "from what has long ended", err, problem.LookFirst)
+	})
 }

@@ -38,12 +38,13 @@ type orderKind struct {
 
 // orderKinds is everything that needs two persons and has no life of its own (C-70).
 var orderKinds = map[string]orderKind{
-	"service.restart": {ask: staff.RestartAsk, check: staff.RestartCheck, prepare: prepareRestart, carry: carryRestart},
-	"switch.set":      switchOrder,
-	"staff.role":      roleOrder,
-	"staff.resume":    resumeOrder,
-	"staff.remove":    removeOrder,
-	"policy.set":      policyOrder,
+	"service.restart":  {ask: staff.RestartAsk, check: staff.RestartCheck, prepare: prepareRestart, carry: carryRestart},
+	"transfers.resume": {ask: staff.RestartAsk, check: staff.RestartCheck, prepare: prepareTransfers, carry: carryTransfers},
+	"switch.set":       switchOrder,
+	"staff.role":       roleOrder,
+	"staff.resume":     resumeOrder,
+	"staff.remove":     removeOrder,
+	"policy.set":       policyOrder,
 }
 
 // Order is something that was asked for, as staff sees it.
@@ -435,13 +436,23 @@ func (a *Authority) sweepOrders(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// restartBody is what an order to start a service again says.
+// restartBody is what an order to let a customer go on says.
 type restartBody struct {
 	Customer string `json:"customer"`
 }
 
 // prepareRestart says since when the service stands still: if it was started and stopped again meanwhile, that is another stop.
 func prepareRestart(ctx context.Context, d *deed, body json.RawMessage) (string, map[string]string, error) {
+	return prepareToGoOn(ctx, d, body, problem.ServiceRunning, func(c db.Customer) int64 { return c.StoppedAt })
+}
+
+// prepareTransfers says since when her transfers are stopped.
+func prepareTransfers(ctx context.Context, d *deed, body json.RawMessage) (string, map[string]string, error) {
+	return prepareToGoOn(ctx, d, body, problem.TransfersRunning, func(c db.Customer) int64 { return c.TransfersStoppedAt })
+}
+
+// prepareToGoOn reads whom an order to let go on is about; since is when she was stopped, and goesOn the refusal where she was not.
+func prepareToGoOn(ctx context.Context, d *deed, body json.RawMessage, goesOn problem.Kind, since func(db.Customer) int64) (string, map[string]string, error) {
 	var b restartBody
 	if err := json.Unmarshal(body, &b); err != nil || ident.Check(ident.Customer, b.Customer) != nil {
 		return "", nil, problem.New(problem.NotFound)
@@ -451,12 +462,17 @@ func prepareRestart(ctx context.Context, d *deed, body json.RawMessage) (string,
 		return "", nil, orKind(notNone(err), problem.NotFound)
 	}
 	d.on(c.ID, "")
-	if c.StoppedAt == 0 {
-		return "", nil, problem.New(problem.ServiceRunning)
+	at := since(c)
+	if at == 0 {
+		return "", nil, problem.New(goesOn)
 	}
-	return c.ID, map[string]string{"name": c.Name, "account": store.Customer(c).MaskedAccount(), "stopped": store.Time(c.StoppedAt).Format(time.RFC3339Nano)}, nil
+	return c.ID, map[string]string{"name": c.Name, "account": store.Customer(c).MaskedAccount(), "stopped": store.Time(at).Format(time.RFC3339Nano)}, nil
 }
 
 func carryRestart(ctx context.Context, d *deed, o orderRow) error {
 	return d.restartService(ctx, o.Customer)
+}
+
+func carryTransfers(ctx context.Context, d *deed, o orderRow) error {
+	return d.resumeTransfers(ctx, o.Customer)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/order"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
+	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
 	"github.com/inkan-auth/inkan/internal/testkit"
@@ -102,6 +103,71 @@ func TestAnOrderIsCarriedOutByASecondPerson(t *testing.T) {
 		if sentTo(t, w, "service_restarted")["hanako@example.jp"]+len(sentTo(t, w, "service_restarted")) == 0 {
 			t.Error("the customer is not told")
 		}
+	})
+}
+
+// After 身に覚えがない her transfers stand still until two persons have looked into it (B-03): one asks, another lets them go on, and she is told. Nothing else of hers is touched.
+func TestTransfersGoOnByTwo(t *testing.T) {
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		ctx := t.Context()
+		p := newPayer(w, 1)
+		desk, checker := w.SignedIn(staff.Fraud), w.SignedIn(staff.Checker)
+		c, err := w.Store.Reader().CustomerByRef(ctx, p.ref)
+		want(t, "reading her", err, "")
+		ask := func(d *testkit.Desk) (authority.Order, error) {
+			return w.AskOrder(ctx, d.StaffSession, "transfers.resume", map[string]string{"customer": c.ID}, "お客さまと電話で確認しました")
+		}
+		_, err = ask(desk)
+		want(t, "what is not stopped", err, problem.TransfersRunning)
+		report := func() {
+			t.Helper()
+			if _, err := p.phone.Send(p.phone.Decision(p.order().Offer, transaction.NotMe)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.CreateTransaction(ctx, internetBank, "order-after", p.transfer())
+			want(t, "a transfer after the report", err, problem.TransfersStopped)
+		}
+		report()
+		_, err = ask(w.SignedIn(staff.Auditor))
+		want(t, "an auditor asks", err, problem.Forbidden)
+		first, err := ask(desk)
+		want(t, "asking", err, "")
+		_, err = w.CheckOrder(ctx, desk.StaffSession, first.ID, first.Hash, true, "")
+		want(t, "the desk by itself", err, problem.Forbidden)
+
+		// What was stopped again meanwhile is another stop: nobody has looked into that one.
+		want(t, "the operator lets them go on", w.ResumeTransfers(ctx, p.ref), "")
+		w.Clock.Move(time.Minute)
+		report()
+		_, err = w.CheckOrder(ctx, checker.StaffSession, first.ID, first.Hash, true, "")
+		want(t, "carrying out what was asked for the stop before", err, problem.OrderStale)
+		want(t, "withdrawing it", w.WithdrawOrder(ctx, desk.StaffSession, first.ID), "")
+
+		o, err := ask(desk)
+		want(t, "asking again", err, "")
+		if _, err := w.LookUp(ctx, checker.StaffSession, authority.Look{By: authority.ByRef, Ref: p.ref}); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := w.CustomerAtDesk(ctx, checker.StaffSession, c.ID); err != nil || v.Resume == nil || v.Resume.ID != o.ID || v.Restart != nil {
+			t.Errorf("her page shows %+v, %v", v.Resume, err)
+		}
+		told := func() (n int) {
+			for _, times := range sentTo(t, w, "transfers_resumed") {
+				n += times
+			}
+			return n
+		}
+		before := told() // of the operator's hand
+		if done, err := w.CheckOrder(ctx, checker.StaffSession, o.ID, o.Hash, true, ""); err != nil || done.State != order.Carried {
+			t.Fatalf("carried out: %+v, %v", done, err)
+		}
+		if e := trailOf(t, w, c.ID, audit.TransfersResume); e[len(e)-1].Actor.ID != checker.Staff {
+			t.Errorf("it is on record as %+v", e)
+		}
+		if now := told(); before == 0 || now != 2*before {
+			t.Errorf("she is told %d times by the operator's hand and then %d", before, now-before)
+		}
+		p.order()
 	})
 }
 

@@ -143,8 +143,8 @@ func (a *Authority) LoginPasskey(ctx context.Context, v Visit, binding string, r
 		if err != nil {
 			return err
 		}
-		if c.State != string(customer.Active) {
-			return problem.New(problem.PasskeyRefused)
+		if c.State != string(customer.Active) { // whoever comes by her passkey has proved who she is
+			return problem.New(problem.ServiceStopped)
 		}
 		switch at := store.Passkey(now); at.ShownState(d.now) {
 		case passkey.Active:

@@ -21,8 +21,8 @@ const (
 	ConfirmPassword Which = "confirm"
 )
 
-// SetFirstPasswords replaces both passwords that the bank handed out. The login password was shown a moment ago; the confirmation password is asked
-// for here, so that whoever found an open session cannot take the account over. The session is replaced.
+// SetFirstPasswords replaces what the bank handed out: both passwords, or after a release the one that was in the letter; the other one stays hers, and what is given for it is not looked at. The login password was
+// shown a moment ago; the confirmation password is asked for here, so that whoever found an open session cannot take the account over. The session is replaced.
 func (a *Authority) SetFirstPasswords(ctx context.Context, s Session, oldConfirm, newLogin, newConfirm []byte) (Cookie, error) {
 	c, err := a.customer(ctx, s.Customer)
 	if err != nil {
@@ -31,33 +31,65 @@ func (a *Authority) SetFirstPasswords(ctx context.Context, s Session, oldConfirm
 	if !s.Full || !c.MustChange() {
 		return Cookie{}, problem.New(problem.StepUp)
 	}
-	if err := a.judge(c, LoginPassword, newLogin, newConfirm, oldConfirm); err != nil {
-		return Cookie{}, err
+	if c.LoginInitial {
+		others := [][]byte{oldConfirm}
+		if c.ConfirmInitial {
+			others = append(others, newConfirm)
+		}
+		if err := a.judge(c, LoginPassword, newLogin, others...); err != nil {
+			return Cookie{}, err
+		}
 	}
-	if err := a.judge(c, ConfirmPassword, newConfirm, newLogin, oldConfirm); err != nil {
-		return Cookie{}, err
+	if c.ConfirmInitial {
+		others := [][]byte{oldConfirm}
+		if c.LoginInitial {
+			others = append(others, newLogin)
+		}
+		if err := a.judge(c, ConfirmPassword, newConfirm, others...); err != nil {
+			return Cookie{}, err
+		}
 	}
 	if err := a.checkPassword(ctx, s.Actor(), audit.PasswordChange, c, confirmPassword, oldConfirm); err != nil {
 		return Cookie{}, err
 	}
-	if same, _, err := a.verifyPassword(ctx, true, newLogin, c.LoginPassword); err != nil || same {
-		return Cookie{}, orWeak(err, LoginPassword)
+	var login, confirm string
+	if c.LoginInitial {
+		if login, err = a.hashNew(ctx, LoginPassword, newLogin, c.LoginPassword); err != nil {
+			return Cookie{}, err
+		}
 	}
-	login, err := a.hashPassword(ctx, newLogin)
-	if err != nil {
-		return Cookie{}, err
-	}
-	confirm, err := a.hashPassword(ctx, newConfirm)
-	if err != nil {
-		return Cookie{}, err
+	if c.ConfirmInitial {
+		if confirm, err = a.hashNew(ctx, ConfirmPassword, newConfirm, c.LoginPassword); err != nil {
+			return Cookie{}, err
+		}
 	}
 	return a.changePasswords(ctx, s, func(ctx context.Context, d *deed) error {
-		d.detail = map[string]string{"which": "both"}
-		if err := store.Must(d.SetLoginPassword(ctx, db.SetLoginPasswordParams{ID: c.ID, LoginPassword: login, Version: c.Version})); err != nil {
-			return err
+		version := c.Version
+		d.detail = map[string]string{"which": "both", "initial": "yes"}
+		if !c.LoginInitial {
+			d.detail["which"] = string(ConfirmPassword)
+		} else if !c.ConfirmInitial {
+			d.detail["which"] = string(LoginPassword)
 		}
-		return store.Must(d.SetConfirmPassword(ctx, db.SetConfirmPasswordParams{ID: c.ID, ConfirmPassword: confirm, Version: c.Version + 1}))
+		if c.LoginInitial {
+			if err := store.Must(d.SetLoginPassword(ctx, db.SetLoginPasswordParams{ID: c.ID, LoginPassword: login, Version: version})); err != nil {
+				return err
+			}
+			version++
+		}
+		if c.ConfirmInitial {
+			return store.Must(d.SetConfirmPassword(ctx, db.SetConfirmPasswordParams{ID: c.ID, ConfirmPassword: confirm, Version: version}))
+		}
+		return nil
 	})
+}
+
+// hashNew is the hash of a new password that is not the one which another hash is of.
+func (a *Authority) hashNew(ctx context.Context, which Which, new []byte, other string) (string, error) {
+	if same, _, err := a.verifyPassword(ctx, true, new, other); err != nil || same {
+		return "", orWeak(err, which)
+	}
+	return a.hashPassword(ctx, new)
 }
 
 // ChangePassword replaces one password. It needs the old one and, where a token is in use, a one-time password (R-008; docs/deviations.md says what comes
@@ -80,10 +112,7 @@ func (a *Authority) ChangePassword(ctx context.Context, s Session, which Which, 
 	if err := a.checkPassword(ctx, s.Actor(), audit.PasswordChange, c, f, old); err != nil {
 		return Cookie{}, err
 	}
-	if same, _, err := a.verifyPassword(ctx, true, new, other); err != nil || same {
-		return Cookie{}, orWeak(err, which)
-	}
-	hash, err := a.hashPassword(ctx, new)
+	hash, err := a.hashNew(ctx, which, new, other)
 	if err != nil {
 		return Cookie{}, err
 	}

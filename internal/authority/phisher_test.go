@@ -175,6 +175,9 @@ var doors = map[string]door{
 		_, _, err := x.W.LoginOTP(x.W.T.Context(), x.Visit, x.Session, x.phone.Code())
 		return err
 	}},
+	"Resync": {try: func(x *thief) error {
+		return x.W.Resync(x.W.T.Context(), x.Session, x.phone.CodeAt(-1), x.phone.Code())
+	}},
 	"Logout":                    {tells: "ends his own session", try: func(x *thief) error { return x.W.Logout(x.W.T.Context(), x.Session) }},
 	"without a session: Object": {try: func(x *thief) error { return x.W.Object(x.W.T.Context(), abroad().Actor, "2345-6789-ABCD-EFGH") }},
 	"without a session: Register": {try: func(x *thief) error {

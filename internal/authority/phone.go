@@ -45,11 +45,13 @@ type PhoneCheck struct {
 	State                phone.State
 	Reason               phone.Reason // of a check that has failed or expired; may be empty
 	Masked               string
-	Digits               string // to be typed on the telephone's keys, for phone.CallKeys while the check is open; empty elsewhere
+	Digits               string // to be typed on the telephone's keys, for phone.CallKeys, or said to staff, for phone.StaffCallback, while the check is open; empty elsewhere
 	Dial                 string // whom she calls, for phone.CallIn
 	Created, Expires     time.Time
 	Ended                time.Time // zero while it is open
 	TriesLeft            int       // of codes, before the telephone is closed
+	Missed               int       // calls of staff that nobody answered
+	MissedAt             time.Time // the last of them
 }
 
 // Open says that the check can still be passed.
@@ -59,6 +61,9 @@ func (c PhoneCheck) Open() bool { return !slices.Contains(phone.Final, c.State) 
 func (c PhoneCheck) Typed() bool { return typedWay(c.Way) }
 
 func typedWay(w phone.Way) bool { return w == phone.CallOut || w == phone.SMS }
+
+// shownWay says that the page shows a code, which comes back by the telephone.
+func shownWay(w phone.Way) bool { return w == phone.CallKeys || w == phone.StaffCallback }
 
 // PhoneWays says by which ways a customer can prove her telephone number now.
 func (a *Authority) PhoneWays(ctx context.Context, customerID string) (PhoneOffer, error) {
@@ -156,7 +161,7 @@ func (a *Authority) BeginPhone(ctx context.Context, by audit.Actor, customerID, 
 		if live && open.Customer != customerID {
 			return problem.New(problem.NotFound)
 		}
-		if live && open.Way == string(way) && store.Time(open.ExpiresAt).After(d.now) && d.now.Sub(store.Time(open.CreatedAt)) < phonePause { // a second click, or the answer was lost
+		if live && open.Way == string(way) && store.Time(open.ExpiresAt).After(d.now) && (d.now.Sub(store.Time(open.CreatedAt)) < phonePause || way == phone.StaffCallback) { // a second click, or the answer was lost
 			d.detail["check"] = open.ID
 			return nil
 		}
@@ -199,8 +204,13 @@ func (a *Authority) BeginPhone(ctx context.Context, by audit.Actor, customerID, 
 				return err
 			}
 		}
+		if way == phone.StaffCallback { // staff call her once, for what she asked for last
+			if err := d.endCallback(ctx, customerID, phone.Replaced); err != nil {
+				return err
+			}
+		}
 		sealed := []byte{}
-		if typedWay(way) || way == phone.CallKeys {
+		if typedWay(way) || shownWay(way) {
 			code := enrolment.Digits([16]byte(a.random(16)), phone.CodeDigits)
 			if sealed, err = a.Keys.Seal("phone", phonePlace(id, customerID), []byte(code)); err != nil {
 				return err
@@ -213,6 +223,10 @@ func (a *Authority) BeginPhone(ctx context.Context, by audit.Actor, customerID, 
 		expires := store.Micros(d.now.Add(life))
 		if err := d.InsertPhoneCheck(ctx, db.InsertPhoneCheckParams{ID: id, Customer: customerID, Object: object, Way: string(way), Language: language, NumberMac: mac, CodeSealed: sealed,
 			CreatedAt: store.Micros(d.now), ExpiresAt: expires}); err != nil {
+			return err
+		}
+		if way == phone.StaffCallback {
+			_, err := d.StretchReissue(ctx, db.StretchReissueParams{ID: object, ExpiresAt: expires})
 			return err
 		}
 		topic := map[phone.Way]string{phone.SMS: smsTopic, phone.CallOut: callTopic, phone.CallKeys: callTopic}[way]
@@ -252,7 +266,16 @@ func (d *deed) endPhone(ctx context.Context, row db.PhoneCheck, on phone.Event, 
 	if !ok {
 		return store.ErrConflict
 	}
-	return store.Must(d.EndPhoneCheck(ctx, db.EndPhoneCheckParams{ID: row.ID, State: string(to), Reason: string(why), EndedAt: store.Micros(d.now), Call: call, Empty: []byte{}}))
+	err := store.Must(d.EndPhoneCheck(ctx, db.EndPhoneCheckParams{ID: row.ID, State: string(to), Reason: string(why), EndedAt: store.Micros(d.now), Call: call, Empty: []byte{}}))
+	if err != nil || row.Way != string(phone.StaffCallback) {
+		return err
+	}
+	if to == phone.Proved {
+		_, err = d.StretchReissue(ctx, db.StretchReissueParams{ID: row.Object, ExpiresAt: store.Micros(d.now.Add(d.a.Rules().PhoneCallbackProof))})
+	} else {
+		_, err = d.UnstretchReissue(ctx, db.UnstretchReissueParams{ID: row.Object, Span: d.a.Rules().ReissueWindow.Microseconds()})
+	}
+	return err
 }
 
 func (d *deed) failPhone(ctx context.Context, row db.PhoneCheck, why phone.Reason) error {
@@ -280,7 +303,7 @@ func (a *Authority) PhoneCheckOf(ctx context.Context, object string) (PhoneCheck
 
 func (a *Authority) phoneCheckOf(ctx context.Context, row db.PhoneCheck, now time.Time) (PhoneCheck, error) {
 	c := PhoneCheck{ID: row.ID, Customer: row.Customer, Object: row.Object, Way: phone.Way(row.Way), State: phoneState(row, now), Reason: phone.Reason(row.Reason), Created: store.Time(row.CreatedAt),
-		Expires: store.Time(row.ExpiresAt), Ended: store.Time(row.EndedAt)}
+		Expires: store.Time(row.ExpiresAt), Ended: store.Time(row.EndedAt), Missed: int(row.Missed), MissedAt: store.Time(row.MissedAt)}
 	if c.State == phone.Expired {
 		c.Ended = c.Expires
 		if row.State == string(phone.Waiting) && (typedWay(c.Way) || c.Way == phone.CallKeys) {
@@ -303,7 +326,7 @@ func (a *Authority) phoneCheckOf(ctx context.Context, row db.PhoneCheck, now tim
 	if a.Telephone != nil && c.Way == phone.CallIn {
 		c.Dial = a.Telephone.Kinds().Dial
 	}
-	if !c.Open() || c.Way != phone.CallKeys {
+	if !c.Open() || !shownWay(c.Way) {
 		return c, nil
 	}
 	c.Digits, err = a.phoneCode(row)
@@ -387,45 +410,13 @@ func (d *deed) tryPhoneCode(ctx context.Context, row db.PhoneCheck, code string)
 	return d.refuse(problem.New(problem.FactorBlocked, "factor", string(phoneFactor), "until", store.Time(try.BlockedUntil)))
 }
 
-// phoneProved says when the telephone was proved for an object, if that was at since or later. It is read in the write of the deed that depends on it.
-func (d *deed) phoneProved(ctx context.Context, object string, since time.Time) (at time.Time, ok bool, err error) {
-	ended, err := d.PhoneProvedSince(ctx, db.PhoneProvedSinceParams{Object: object, EndedAt: store.Micros(since)})
+// phoneProved says when the telephone was proved for an object, if that was at since or later, and by which way. It is read in the write of the deed that depends on it.
+func (d *deed) phoneProved(ctx context.Context, object string, since time.Time) (at time.Time, way phone.Way, ok bool, err error) {
+	row, err := d.PhoneProvedSince(ctx, db.PhoneProvedSinceParams{Object: object, EndedAt: store.Micros(since)})
 	if errors.Is(err, store.ErrNone) {
-		return time.Time{}, false, nil
+		return time.Time{}, "", false, nil
 	}
-	return store.Time(ended), err == nil, err
-}
-
-// Callback is a customer's wish that staff call her.
-type Callback struct {
-	Check    PhoneCheck
-	Ref      string // of the customer, at the bank
-	Language string
-}
-
-// OpenCallbacks are the wishes that wait for staff, the oldest first, after one of them or from the beginning.
-func (a *Authority) OpenCallbacks(ctx context.Context, after string, most int) ([]Callback, error) {
-	now, err := a.moment()
-	if err != nil {
-		return nil, err
-	}
-	rows, err := a.Store.Reader().OpenCallbacks(ctx, db.OpenCallbacksParams{Now: store.Micros(now), After: after, Most: int32(min(max(most, 1), 1000))})
-	if err != nil {
-		return nil, err
-	}
-	var out []Callback
-	for _, row := range rows {
-		check, err := a.phoneCheckOf(ctx, row, now)
-		if err != nil {
-			return nil, err
-		}
-		c, err := a.Store.Reader().CustomerByID(ctx, row.Customer)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, Callback{check, c.Ref, row.Language})
-	}
-	return out, nil
+	return store.Time(row.EndedAt), phone.Way(row.Way), err == nil, err
 }
 
 // SetPhone puts another number on file. It proves nothing for a while (R-061, C-26), and so does the old number when the bank says, by the same number again, that its SIM was changed (C-41).

@@ -22,9 +22,12 @@ type Proof struct {
 
 // prove finds the token that made a request. A proof is good once, and whatever does not hold is refused alike.
 func (a *Authority) prove(ctx context.Context, p Proof) (db.Token, time.Time, error) {
-	row, use, now, err := a.read(ctx, p)
+	row, claims, now, err := a.read(ctx, p)
 	if err == nil {
-		err = a.useProof(ctx, use)
+		err = a.useProof(ctx, a.proofUse(claims, now))
+	}
+	if err == nil {
+		err = a.forgetDrift(ctx, &row, claims.Time, now)
 	}
 	return row, now, err
 }
@@ -43,16 +46,16 @@ func (a *Authority) useProof(ctx context.Context, use db.UseProofParams) error {
 }
 
 // read finds the token that a proof is of. The proof has not been used up when it returns.
-func (a *Authority) read(ctx context.Context, p Proof) (row db.Token, use db.UseProofParams, now time.Time, err error) {
+func (a *Authority) read(ctx context.Context, p Proof) (row db.Token, claims signing.Proof, now time.Time, err error) {
 	claims, envelope, now, err := a.claims(p)
 	if err != nil {
-		return row, use, now, err
+		return row, claims, now, err
 	}
 	row, err = a.Store.Reader().TokenByID(ctx, claims.Token)
 	if err = a.signedNow(ctx, claims.Token, envelope, row.SigningKey, err); err != nil {
-		return db.Token{}, use, now, err
+		return db.Token{}, claims, now, err
 	}
-	return row, a.proofUse(claims, now), now, nil
+	return row, claims, now, nil
 }
 
 // claims reads what a proof claims, and refuses one that is not about this request at this time. Its signature has not been looked at.

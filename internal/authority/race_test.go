@@ -279,6 +279,7 @@ func TestEveryDoorHoldsAgainstBlockedAndLockedCustomers(t *testing.T) {
 			login := w.LogIn(id, authority.PC)
 			for door, err := range map[string]error{
 				"login":                login.Code(phone.Code()),
+				"two codes in a row":   w.Resync(ctx, login.Session, phone.CodeAt(-1), phone.Code()),
 				"bank's API":           w.VerifyOTP(ctx, theBank, c.Ref, phone.Code()),
 				"change of password":   second(w.ChangePassword(ctx, b.Session, authority.LoginPassword, []byte(testkit.Login), []byte("brand-new-word-1"), phone.Code())),
 				"change of the second": second(w.ChangePassword(ctx, b.Session, authority.ConfirmPassword, []byte(testkit.Confirm), []byte("brand-new-word-2"), phone.Code())),

@@ -9,6 +9,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/reissue"
+	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/testkit"
 )
 
@@ -51,6 +52,18 @@ var roads = map[string]func(x *walker){
 	},
 	"re-issue":         func(x *walker) { x.reissued() },
 	"re-issue by keys": func(x *walker) { x.reissued() }, // the walk of lost types on the telephone's keys and hears nothing
+	"re-issue by a call of staff": func(x *walker) {
+		l := newLost(x.w, 1)
+		c := l.awaits(reissue.Token)
+		x.w.Clock.Move(50 * time.Hour)
+		fine(x, called(x, x.w.SignedIn(staff.Clerk), c.ID, c.Digits))
+		x.w.Clock.Move(20 * time.Hour)
+		fine(x, l.again())
+		fine(x, l.order())
+		x.phone = l.registered()
+		x.w.Clock.Move(time.Minute)
+		fine(x, l.start(x.phone.Code()))
+	},
 	"restart": func(x *walker) {
 		_, err := x.w.StopSession(x.Context(), x.p.browser.Session)
 		fine(x, err)
@@ -153,6 +166,14 @@ var roads = map[string]func(x *walker){
 	"none needed": func(x *walker) { // the app measures how wrong its clock is and shows the code of the right time; what a bad network leaves of that is less than a step
 		x.w.Clock.Move(time.Minute)
 		x.phone.Offset = -40 * time.Second
+	},
+	"two codes in a row": func(x *walker) {
+		x.w.Clock.Move(time.Hour)
+		x.phone.Offset = -6 * time.Minute
+		b := x.w.LogIn(x.id, authority.PC)
+		first := x.phone.Code()
+		x.w.Clock.Move(time.Minute)
+		fine(x, x.w.Resync(x.Context(), b.Session, first, x.phone.Code()))
 	},
 	"re-issue taken up again": func(x *walker) {
 		l := newLost(x.w, 1)

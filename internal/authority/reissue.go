@@ -36,6 +36,13 @@ type ReissueView struct {
 	Phone    string               // what the new phone says it is; empty before it has registered
 	Address  string               // where the number went, masked
 	CSRF     string               // a token for forms, bound to the browser
+
+	CardDue, ConfirmDue bool // it is to be shown, or shown once more after staff have called: the quarter of an hour is over
+}
+
+// CalledBack says that staff have reached her for this re-issue.
+func (v ReissueView) CalledBack() bool {
+	return v.Check != nil && v.Check.Way == phone.StaffCallback && v.Check.State == phone.Proved
 }
 
 // CardsChecked says whether cash cards can be checked here at all: without the bank's core the road begins at the branch.
@@ -44,67 +51,13 @@ func (a *Authority) CardsChecked() bool { return a.Core != nil }
 // BeginReissue begins the road back (M-12) with the cash card of the representative account: its branch, type and number, and the PIN. To a stranger, wrong account, wrong PIN, blocked and no
 // customer of ours are one refusal. The PIN is not kept.
 func (a *Authority) BeginReissue(ctx context.Context, v Visit, wish reissue.Wish, c CardCheck) (cookie Cookie, err error) {
-	if a.Core == nil {
-		return cookie, problem.New(problem.Unavailable)
-	}
 	if wish != reissue.Token && wish != reissue.Service {
 		return cookie, problem.New(problem.Malformed, "field", "wish")
 	}
-	now, err := a.moment()
-	if err != nil {
-		return cookie, err
-	}
-	source := "reissue " + v.Actor.Source // a count of its own: whoever fails to log in from her network keeps nobody from this road
-	if err := a.sourceOpen(ctx, source, now); err != nil {
-		return cookie, err
-	}
-	if failed := time.UnixMicro(a.coreFailed.Load()); now.Sub(failed) < time.Minute && now.Sub(failed) >= 0 { // said to everybody alike, or it would tell who is a customer
-		return cookie, problem.New(problem.Unavailable)
-	}
 	ctx = context.WithoutCancel(ctx)
-	c.Branch, c.AccountNumber = accountDigits(c.Branch), accountDigits(c.AccountNumber)
-	if !slices.Contains(AccountTypes, c.AccountType) {
-		return cookie, problem.New(problem.Malformed, "field", "account_type")
-	}
-	rows, err := a.Store.Reader().CustomersByAccount(ctx, db.CustomersByAccountParams{Branch: c.Branch, AccountType: c.AccountType, AccountNumber: c.AccountNumber})
+	owner, err := a.checkCard(ctx, v, audit.ReissueBegin, c, "")
 	if err != nil {
 		return cookie, err
-	}
-	refuse := func(customerID string) error {
-		d := &deed{a: a, now: now, by: v.Actor, action: audit.ReissueBegin, customer: customerID}
-		return errors.Join(a.sourceFailed(ctx, source, now), a.writeRefusal(ctx, d, problem.New(problem.CardRefused)))
-	}
-	if len(rows) != 1 { // nobody's account, which the core is not asked about: anybody could have cards blocked there
-		return cookie, refuse("")
-	}
-	owner := rows[0]
-	var blocked error
-	var tries int
-	err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		if tries, blocked = takeTry(ctx, tx.Queries, *a.Rules(), now, owner.ID, cashCard, ""); problem.KindOf(blocked) == "" {
-			return blocked
-		}
-		return nil
-	})
-	if err != nil {
-		return cookie, err
-	}
-	if blocked != nil {
-		return cookie, refuse(owner.ID)
-	}
-	c.Request = a.newID(ident.Reissue, now)
-	got, err := a.Core.CheckCard(ctx, c)
-	if err != nil {
-		a.coreFailed.Store(now.UnixMicro())
-		a.Log.Warn("the bank's core has not answered about a cash card", "err", err)
-		return cookie, errors.Join(problem.New(problem.Unavailable), a.giveBack(ctx, owner.ID, cashCard, ""))
-	}
-	if !got.Right || got.Ref != owner.Ref {
-		refusal := refuse(owner.ID)
-		if left(*a.Rules(), tries) == 0 { // somebody tries her card: she is told
-			refusal = errors.Join(refusal, a.tellBlocked(ctx, owner.ID, cashCard))
-		}
-		return cookie, refusal
 	}
 	err = a.do(ctx, v.Actor, audit.ReissueBegin, func(ctx context.Context, d *deed) error {
 		id := a.newID(ident.Reissue, d.now)
@@ -115,6 +68,96 @@ func (a *Authority) BeginReissue(ctx context.Context, v Visit, wish reissue.Wish
 			CardAt: store.Micros(d.now), Device: v.Actor.Device, Source: v.Actor.Source, ExpiresAt: store.Micros(cookie.Expires)}))
 	})
 	return cookie, err
+}
+
+// checkCard asks the bank's core about a cash card, which has to be whose where that is named. The try is counted first; a refusal says nothing of why.
+func (a *Authority) checkCard(ctx context.Context, v Visit, action audit.Action, c CardCheck, whose string) (owner db.Customer, err error) {
+	if a.Core == nil {
+		return owner, problem.New(problem.Unavailable)
+	}
+	now, err := a.moment()
+	if err != nil {
+		return owner, err
+	}
+	source := "reissue " + v.Actor.Source // a count of its own: whoever fails to log in from her network keeps nobody from this road
+	if err := a.sourceOpen(ctx, source, now); err != nil {
+		return owner, err
+	}
+	if failed := time.UnixMicro(a.coreFailed.Load()); now.Sub(failed) < time.Minute && now.Sub(failed) >= 0 { // said to everybody alike, or it would tell who is a customer
+		return owner, problem.New(problem.Unavailable)
+	}
+	c.Branch, c.AccountNumber = accountDigits(c.Branch), accountDigits(c.AccountNumber)
+	if !slices.Contains(AccountTypes, c.AccountType) {
+		return owner, problem.New(problem.Malformed, "field", "account_type")
+	}
+	rows, err := a.Store.Reader().CustomersByAccount(ctx, db.CustomersByAccountParams{Branch: c.Branch, AccountType: c.AccountType, AccountNumber: c.AccountNumber})
+	if err != nil {
+		return owner, err
+	}
+	refuse := func(customerID string) error {
+		d := &deed{a: a, now: now, by: v.Actor, action: action, customer: customerID}
+		return errors.Join(a.sourceFailed(ctx, source, now), a.writeRefusal(ctx, d, problem.New(problem.CardRefused)))
+	}
+	if len(rows) != 1 || whose != "" && rows[0].ID != whose { // nobody's account, which the core is not asked about: anybody could have cards blocked there
+		return owner, refuse(whose)
+	}
+	owner = rows[0]
+	var blocked error
+	var tries int
+	err = a.Store.Housekeep(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		if tries, blocked = takeTry(ctx, tx.Queries, *a.Rules(), now, owner.ID, cashCard, ""); problem.KindOf(blocked) == "" {
+			return blocked
+		}
+		return nil
+	})
+	if err != nil {
+		return owner, err
+	}
+	if blocked != nil {
+		return owner, refuse(owner.ID)
+	}
+	c.Request = a.newID(ident.Reissue, now)
+	got, err := a.Core.CheckCard(ctx, c)
+	if err != nil {
+		a.coreFailed.Store(now.UnixMicro())
+		a.Log.Warn("the bank's core has not answered about a cash card", "err", err)
+		return owner, errors.Join(problem.New(problem.Unavailable), a.giveBack(ctx, owner.ID, cashCard, ""))
+	}
+	if !got.Right || got.Ref != owner.Ref {
+		refusal := refuse(owner.ID)
+		if left(*a.Rules(), tries) == 0 { // somebody tries her card: she is told
+			refusal = errors.Join(refusal, a.tellBlocked(ctx, owner.ID, cashCard))
+		}
+		return owner, refusal
+	}
+	return owner, nil
+}
+
+// ShowCardAgain takes the cash card once more after staff have called, because the quarter of an hour is over by then. It is the same card, PIN and tries as at the beginning.
+func (a *Authority) ShowCardAgain(ctx context.Context, v Visit, cookie string, c CardCheck) error {
+	now, err := a.moment()
+	if err != nil {
+		return err
+	}
+	_, r, err := a.reissueBy(ctx, a.Store.Reader(), cookie, now)
+	if err != nil {
+		return err
+	}
+	if r.State != reissue.Open {
+		return problem.New(problem.ReissueOver)
+	}
+	ctx = context.WithoutCancel(ctx)
+	if _, err := a.checkCard(ctx, v, audit.ReissueProve, c, r.Customer); err != nil {
+		return err
+	}
+	return a.do(ctx, v.Actor, audit.ReissueProve, func(ctx context.Context, d *deed) error {
+		r, err := d.onReissue(ctx, cookie, reissue.Open)
+		if err != nil {
+			return err
+		}
+		d.detail = map[string]string{"by": string(cashCard)}
+		return errors.Join(clearTries(ctx, d.Queries, r.Customer, cashCard, ""), store.Must(d.CardReissue(ctx, db.CardReissueParams{ID: r.ID, CardAt: store.Micros(d.now)})))
+	})
 }
 
 // accountDigits reads digits as people type them.
@@ -177,7 +220,6 @@ func (a *Authority) ReissueOf(ctx context.Context, cookie string) (ReissueView, 
 	if v.Offer, err = a.phoneOffer(ctx, q, r.Customer, now); err != nil {
 		return v, err
 	}
-	v.Offer.Ways = slices.DeleteFunc(v.Offer.Ways, func(w phone.Way) bool { return w == phone.StaffCallback }) // staff cannot answer it within the quarter of an hour
 	switch check, err := a.PhoneCheckOf(ctx, r.ID); {
 	case err == nil:
 		v.Check = &check
@@ -185,6 +227,7 @@ func (a *Authority) ReissueOf(ctx context.Context, cookie string) (ReissueView, 
 		return v, err
 	}
 	if r.State == reissue.Open {
+		v.CardDue, v.ConfirmDue = r.Due(now, a.Rules().ReissueWindow)
 		if v.Obstacle, err = a.reissueObstacle(ctx, q, v, now); err != nil {
 			return v, err
 		}
@@ -216,7 +259,8 @@ func (a *Authority) ReissueOf(ctx context.Context, cookie string) (ReissueView, 
 
 // reissueObstacle is what would make the rest of the road useless. It is said as soon as we know who asks, and before anything else is asked for.
 func (a *Authority) reissueObstacle(ctx context.Context, q *db.Queries, v ReissueView, now time.Time) (error, error) {
-	if v.Offer.Refusal != nil && (v.Check == nil || !v.Check.Open() && v.Check.State != phone.Proved) {
+	changed := problem.KindOf(v.Offer.Refusal) == problem.PhoneRecent || problem.KindOf(v.Offer.Refusal) == problem.PhoneNone // while she waited for staff: what was proved of another number is worth nothing
+	if v.Offer.Refusal != nil && (changed || v.Check == nil || !v.Check.Open() && v.Check.State != phone.Proved) {
 		return v.Offer.Refusal, nil
 	}
 	if v.Wish == reissue.Service {
@@ -276,11 +320,14 @@ func (a *Authority) CallReissue(ctx context.Context, v Visit, cookie string, way
 	if err != nil {
 		return PhoneCheck{}, err
 	}
-	if r.State != reissue.Open || r.Confirm.IsZero() {
+	if r.State != reissue.Open {
 		return PhoneCheck{}, problem.New(problem.ReissueOver)
 	}
-	if way == phone.StaffCallback {
-		return PhoneCheck{}, problem.New(problem.PhoneOff)
+	if check, err := a.PhoneCheckOf(ctx, r.ID); err == nil && check.Way == phone.StaffCallback && check.State == phone.Proved { // staff have called already
+		return check, nil
+	}
+	if card, confirm := r.Due(now, a.Rules().ReissueWindow); card || confirm {
+		return PhoneCheck{}, problem.New(problem.ReissueOver)
 	}
 	return a.BeginPhone(ctx, v.Actor, r.Customer, r.ID, way, language)
 }

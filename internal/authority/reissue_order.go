@@ -9,6 +9,7 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/enrolment"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/phone"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/reissue"
 	"github.com/inkan-auth/inkan/internal/store"
@@ -39,14 +40,14 @@ func (a *Authority) OrderReissue(ctx context.Context, v Visit, cookie string) (e
 		if c.StoppedAt > store.Micros(r.Created) { // stopped since: what was proved before opens nothing
 			return problem.New(problem.ReissueOver)
 		}
-		at, ok, err := d.phoneProved(ctx, r.ID, r.Created)
+		at, way, ok, err := d.phoneProved(ctx, r.ID, r.Created)
 		if err != nil {
 			return err
 		}
 		if !ok || r.Confirm.IsZero() {
 			return problem.New(problem.PhoneOver)
 		}
-		if r.Phone = at; !r.Proved(d.now, a.Rules().ReissueWindow) {
+		if r.Phone = at; !r.Proved(d.now, a.Rules().ReissueWindow, a.phoneWindow(way)) {
 			return problem.New(problem.ReissueOver)
 		}
 		if err := store.Must(d.PhoneReissue(ctx, db.PhoneReissueParams{ID: r.ID, PhoneAt: store.Micros(at), Now: store.Micros(d.now)})); err != nil {
@@ -105,7 +106,25 @@ func (d *deed) endReissue(ctx context.Context, r reissue.Reissue, on reissue.Eve
 	if !ok {
 		return problem.New(problem.Conflict)
 	}
+	check, err := d.OpenPhoneCheck(ctx, r.ID)
+	if notNone(err) != nil {
+		return err
+	}
+	if check.Way == string(phone.StaffCallback) { // nobody is called for what is over
+		if err := d.failPhone(ctx, check, phone.Withdrawn); err != nil {
+			return err
+		}
+	}
 	return store.Must(d.EndReissue(ctx, db.EndReissueParams{ID: r.ID, State: string(to), EndedAt: store.Micros(d.now), State_2: string(r.State)}))
+}
+
+// withdrawReissues ends every re-issue of a customer, and the call of staff that she waits for.
+func (d *deed) withdrawReissues(ctx context.Context, customerID string) error {
+	if err := d.endCallback(ctx, customerID, phone.Withdrawn); err != nil { // first, as everywhere, so that nobody waits for the other in a circle
+		return err
+	}
+	_, err := d.WithdrawReissues(ctx, db.WithdrawReissuesParams{Customer: customerID, EndedAt: store.Micros(d.now)})
+	return err
 }
 
 // ReissueKey shows the registration key of an ordered re-issue, to the browser that has ordered it and to no other.

@@ -251,7 +251,7 @@ func prepareRule(ctx context.Context, d *deed, body json.RawMessage) (string, ma
 		return "", nil, err
 	}
 	if detail["will"] = n.Text(will); detail["will"] == detail["was"] && b.Value != "" {
-		return "", nil, problem.New(problem.Conflict)
+		return "", nil, problem.New(problem.Unchanged)
 	}
 	return n.Name, detail, nil
 }

@@ -462,7 +462,7 @@ func (a *Authority) findLogin(ctx context.Context, loginID string) (customer.Cus
 
 // previousLogin fills in when and from what the customer was last here.
 func (d *deed) previousLogin(ctx context.Context, s *Session) error {
-	last, err := d.LastFullSession(ctx, s.Customer)
+	last, err := d.LastLogin(ctx, s.Customer)
 	if errors.Is(err, store.ErrNone) {
 		return nil
 	}

@@ -55,7 +55,7 @@ func (d *deed) stopService(ctx context.Context, customerID string) (s stop, err 
 	}
 	s.Since, s.Now = d.now, true
 	// What was proved before the stop opens nothing after it: whoever is on the road back proves it again.
-	if _, err := d.WithdrawReissues(ctx, db.WithdrawReissuesParams{Customer: customerID, EndedAt: store.Micros(d.now)}); err != nil {
+	if err := d.withdrawReissues(ctx, customerID); err != nil {
 		return s, err
 	}
 	chains, err := d.EndAllSessions(ctx, db.EndAllSessionsParams{Customer: customerID, EndedAt: store.Micros(d.now)})
@@ -310,16 +310,23 @@ func (d *deed) restartService(ctx context.Context, customerID string) error {
 
 // RestartService is the road back for an operator: the customer's own is the re-issue.
 func (a *Authority) RestartService(ctx context.Context, ref string) error {
-	return a.do(ctx, audit.Actor{Kind: audit.Operator}, audit.ServiceRestart, func(ctx context.Context, d *deed) error {
-		c, err := d.CustomerByRef(ctx, ref)
-		if errors.Is(err, store.ErrNone) {
-			return problem.New(problem.NotFound)
+	return a.byOperator(ctx, ref, audit.ServiceRestart, func(ctx context.Context, d *deed, c db.Customer) error {
+		if c.StoppedAt == 0 {
+			return problem.New(problem.ServiceRunning)
 		}
+		return d.restartService(ctx, c.ID)
+	})
+}
+
+// byOperator does something for the customer of a reference by the operator's hand.
+func (a *Authority) byOperator(ctx context.Context, ref string, action audit.Action, f func(ctx context.Context, d *deed, c db.Customer) error) error {
+	return a.do(ctx, audit.Actor{Kind: audit.Operator}, action, func(ctx context.Context, d *deed) error {
+		c, err := d.CustomerByRef(ctx, ref)
 		if err != nil {
-			return err
+			return orKind(notNone(err), problem.NotFound)
 		}
 		d.on(c.ID, "")
-		return d.restartService(ctx, c.ID)
+		return f(ctx, d, c)
 	})
 }
 

@@ -69,7 +69,7 @@ func TestAnEmergencyStopShutsEveryDoor(t *testing.T) {
 			"the code owed":       {func() error { return codeAt(other, owing, p.phone.Code()) }, problem.ServiceStopped},
 			"her session":         {func() error { return only(other.SessionOf(ctx, p.browser.Cookie.Session)) }, problem.SessionOver},
 			"the owing session":   {func() error { return only(other.SessionOf(ctx, owing.Cookie.Session)) }, problem.SessionOver},
-			"a passkey":           {func() error { return only(logInWith(other, testkit.Visit(authority.PC), device)) }, problem.PasskeyRefused},
+			"a passkey":           {func() error { return only(logInWith(other, testkit.Visit(authority.PC), device)) }, problem.ServiceStopped},
 			"a code by the API":   {func() error { return other.VerifyOTP(ctx, internetBank, p.ref, p.phone.Code()) }, problem.ServiceStopped},
 			"another transaction": {func() error { return only(other.CreateTransaction(ctx, internetBank, "after", p.transfer())) }, problem.ServiceStopped},
 			"the approval": {func() error {

@@ -76,7 +76,7 @@ func prepareSwitch(ctx context.Context, d *deed, body json.RawMessage) (string, 
 		return "", nil, err
 	}
 	if row.Frozen == b.Frozen {
-		return "", nil, problem.New(problem.Conflict)
+		return "", nil, problem.New(problem.Unchanged)
 	}
 	return string(b.Name), map[string]string{"was": strconv.FormatBool(row.Frozen), "will": strconv.FormatBool(b.Frozen)}, nil
 }

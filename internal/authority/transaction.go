@@ -428,22 +428,3 @@ func (a *Authority) AddTransactionAuth(ctx context.Context, s Session, code stri
 		return d.tellObject(ctx, s.Customer, "transaction_auth_added", "", nil)
 	})
 }
-
-// ResumeTransfers is the road back after a report: the operator's act until the console's case of two persons stands.
-func (a *Authority) ResumeTransfers(ctx context.Context, ref string) error {
-	return a.do(ctx, audit.Actor{Kind: audit.Operator}, audit.TransfersResume, func(ctx context.Context, d *deed) error {
-		c, err := d.CustomerByRef(ctx, ref)
-		if errors.Is(err, store.ErrNone) {
-			return problem.New(problem.NotFound)
-		}
-		if err != nil {
-			return err
-		}
-		d.on(c.ID, "")
-		resumed, err := store.Once(d.Queries.ResumeTransfers(ctx, c.ID))
-		if err != nil || !resumed {
-			return err
-		}
-		return d.tellAll(ctx, c.ID, "transfers_resumed", nil)
-	})
-}

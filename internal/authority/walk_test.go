@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/otp"
 	"github.com/inkan-auth/inkan/internal/domain/policy"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/domain/token"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/testkit"
@@ -573,7 +575,8 @@ func TestAFenceKillsWhatWasIssuedBefore(t *testing.T) {
 		w.Clock.Move(time.Second)
 		b = w.LogIn(id, authority.PC)
 		want(t, "a code from before the fence", b.Code(code), problem.OTPUsed)
-		w.Clock.Move(3 * time.Minute)
+		w.Clock.Move((otp.Reach + 1) * time.Minute)
+		b = w.LogIn(id, authority.PC)
 		want(t, "a code from after the fence", b.Code(phone.Code()), "")
 	})
 }
@@ -627,6 +630,29 @@ func TestImpossibleNamesAreNobodys(t *testing.T) {
 			want(t, "a system of the bank", err, problem.BadClient)
 			_, err = w.OIDCClient(ctx, bad)
 			want(t, "a client", err, problem.NotFound)
+		}
+	})
+}
+
+// What she is told of the login before is when she logged in, not when she last proved something in that login.
+func TestTheLoginBeforeIsALogin(t *testing.T) {
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		id := w.Person(1, false)
+		b := w.LogIn(id, authority.PC)
+		first := w.Clock.Now()
+		w.Clock.Move(2 * time.Minute)
+		phone := b.Enrol() // which begins another session of the same login
+		w.Clock.Move(time.Minute)
+		b = w.LogIn(id, authority.PC)
+		want(t, "her code", b.Code(phone.Code()), "")
+		if !b.Session.PreviousAt.Equal(first) {
+			t.Errorf("the login before was at %s, she is told %s", first, b.Session.PreviousAt)
+		}
+		desk := w.SignedIn(staff.Clerk)
+		look(t, desk, 1)
+		v, err := w.CustomerAtDesk(t.Context(), desk.StaffSession, b.Customer)
+		if err != nil || len(v.Logins) != 2 {
+			t.Errorf("staff see %d logins of two, %v", len(v.Logins), err)
 		}
 	})
 }

@@ -128,3 +128,18 @@ func TestEveryStatementIsKnownByTheTableItChanges(t *testing.T) {
 		t.Errorf("only %d reads and %d writes were found", reads, writes)
 	}
 }
+
+// A new file, and the log beside it, is the server's alone: names and addresses stand in it in clear.
+func TestANewFileIsTheServersAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "inkan.db")
+	s, err := OpenSQLite(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		if at, err := os.Stat(name); err != nil || at.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", filepath.Base(name), at.Mode(), err)
+		}
+	}
+}

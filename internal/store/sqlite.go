@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"runtime"
 	"sync"
 
@@ -25,6 +26,13 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=wal_autocheckpoint(16000)&_txlock=immediate" + more
 	}
 	// The writer keeps the pages that it works on, and the copies it needs to undo a write, in memory (32 MiB at most) instead of asking the file system again.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Close(); err != nil { // names and addresses stand in it: nobody else reads a new one, nor the log beside it, which takes its mode
+		return nil, err
+	}
 	w, err := sql.Open("sqlite", dsn("&_pragma=cache_size(-32768)&_pragma=temp_store(MEMORY)"))
 	if err != nil {
 		return nil, err

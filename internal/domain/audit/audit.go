@@ -55,6 +55,7 @@ const (
 	RenewalBurn     Action = "renewal.burn"  // the first code of the next keys was wrong too often, or the number
 	TokenRenew      Action = "token.renew"   // the next keys are in use
 	TokenRemind     Action = "token.remind"  // its date comes near
+	TokenResync     Action = "token.resync"  // how far its clock is off: by two codes in a row, or nothing any more, by a signed request with the right time
 	TokenReplace    Action = "token.replace" // another token has taken its place
 	MoveBegin       Action = "move.begin"    // to a new phone, with the old one at hand
 	MoveCancel      Action = "move.cancel"
@@ -167,7 +168,7 @@ const (
 )
 
 // Actions is every action, in the order in which they come up.
-var Actions = []Action{LoginPassword, LoginOTP, Logout, SessionEnd, PasswordChange, PasswordRehash, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest, AddressCorrect, AddressBounce, TokenRegister, TokenStart, TokenStop, TokenLock, TokenExpire, RenewalOrder, RenewalOpen, RenewalBurn, TokenRenew, TokenRemind, TokenReplace, MoveBegin, MoveCancel, MoveAsk, ReissueBegin, ReissueProve, ReissueOrder, ReissueCancel, ReissueExpire, ReleaseMake, ReleaseWithdraw, ReleaseExpire, OTPVerify, EnrolmentExpire, EnrolmentBurn, CustomerImport, ClientCreate, FenceRaise, AccessGrant, AccessRedeem, AccessEnd, KeyMake,
+var Actions = []Action{LoginPassword, LoginOTP, Logout, SessionEnd, PasswordChange, PasswordRehash, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest, AddressCorrect, AddressBounce, TokenRegister, TokenStart, TokenStop, TokenLock, TokenExpire, RenewalOrder, RenewalOpen, RenewalBurn, TokenRenew, TokenRemind, TokenResync, TokenReplace, MoveBegin, MoveCancel, MoveAsk, ReissueBegin, ReissueProve, ReissueOrder, ReissueCancel, ReissueExpire, ReleaseMake, ReleaseWithdraw, ReleaseExpire, OTPVerify, EnrolmentExpire, EnrolmentBurn, CustomerImport, ClientCreate, FenceRaise, AccessGrant, AccessRedeem, AccessEnd, KeyMake,
 	TransactionAuthAdd, TransactionCreate, TransactionDecide, TransactionOffline, TransactionCancel, TransactionConsume, TransactionExpire, TransactionLapse, TransactionAlarm, TransfersStop, TransfersResume, PushChange, TemplatesUse, IssuerKeyUse,
 	LoginPasskey, ErrandAsk, ErrandProve, ErrandCancel, PasskeyRegister, PasskeyRename, PasskeyRemove, PasskeyHold, VerifierSet, VerifierRemove, VerifierHold, PhoneBegin, PhoneProve, PhoneEvent, PhoneExpire, PhoneSet, ServiceStop, ServiceRestart, AddressChange, AddressRestore, FactorBlock, MailChoose,
 	StaffInvite, StaffRegister, StaffConfirm, StaffBurn, StaffLapse, StaffSuspend, StaffResume, StaffRemove, StaffLogin, StaffLogout, StaffSessionEnd, StaffRole,
@@ -200,15 +201,15 @@ type Entry struct {
 // may is the table of actors × actions: who may do what at all. What depends on the state of things is decided in the act itself.
 var may = map[ActorKind][]Action{
 	Stranger: {LoginPassword, LoginPasskey, TokenRegister, PhoneBegin, PhoneProve, ReissueBegin, ReissueProve, ReissueOrder, ReissueCancel, ReleaseMake, ReleaseWithdraw, KeyShow, NumberResend, TokenStart, Logout, ServiceStop, StaffRegister, StaffLogin},
-	Customer: {ReleaseMake, ReleaseWithdraw, LoginOTP, Logout, RenewalOrder, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest,
+	Customer: {ReleaseMake, ReleaseWithdraw, LoginOTP, TokenResync, Logout, RenewalOrder, SessionEnd, PasswordChange, TokenApply, TokenCancel, KeyShow, NumberResend, AddressTest,
 		AddressCorrect, TokenStart, TokenStop, AccessGrant, AccessEnd, TransactionAuthAdd,
 		ErrandAsk, ErrandProve, ErrandCancel, PhoneBegin, PhoneProve, PasskeyRegister, PasskeyRename, PasskeyRemove, ServiceStop, AddressChange, MailChoose},
 	Token:    {RenewalOpen, TokenRenew, MoveBegin, MoveCancel, MoveAsk, TokenStart, TransactionDecide, PushChange, VerifierSet, VerifierRemove, ServiceStop},
 	Bank:     {OTPVerify, PhoneEvent, AccessRedeem, AccessEnd, TransactionCreate, TransactionOffline, TransactionCancel, TransactionConsume, ServiceStop},
 	Operator: {CustomerImport, PhoneSet, ClientCreate, FenceRaise, TransfersResume, ServiceRestart, StaffInvite, StaffConfirm, StaffSuspend, StaffResume, StaffRemove},
 	Clock:    {ReissueExpire, ReleaseExpire, EnrolmentExpire, PhoneExpire, TokenExpire, TokenRemind, TransactionExpire, TransactionLapse, StaffLapse, OrderExpire},
-	Server:   {PasswordRehash, RenewalBurn, PhoneEvent, TokenReplace, MoveAsk, TokenLock, EnrolmentBurn, AddressBounce, KeyMake, TransactionCreate, TransactionCancel, TransactionConsume, TransactionAlarm, TransfersStop, TemplatesUse, IssuerKeyUse, PasskeyHold, VerifierHold, ServiceRestart, AddressRestore, FactorBlock, StaffBurn, IncidentOpen, BreakerTrip},
-	Staff: {ServiceStop, ServiceRestart, StaffInvite, StaffConfirm, StaffSuspend, StaffResume, StaffRemove, StaffRole, OrderAsk, OrderCarry, OrderDecline, OrderWithdraw, CustomerLook, CustomerReveal, SwitchSet, PolicySet, IncidentTake, IncidentNote, IncidentClose, IncidentReopen, TrailSearch, TrailExport, StaffLogout, StaffSessionEnd,
+	Server:   {PasswordRehash, RenewalBurn, PhoneEvent, TokenResync, TokenReplace, MoveAsk, TokenLock, EnrolmentBurn, AddressBounce, KeyMake, TransactionCreate, TransactionCancel, TransactionConsume, TransactionAlarm, TransfersStop, TemplatesUse, IssuerKeyUse, PasskeyHold, VerifierHold, ServiceRestart, AddressRestore, FactorBlock, StaffBurn, IncidentOpen, BreakerTrip},
+	Staff: {PhoneProve, PhoneEvent, ServiceStop, ServiceRestart, TransfersResume, StaffInvite, StaffConfirm, StaffSuspend, StaffResume, StaffRemove, StaffRole, OrderAsk, OrderCarry, OrderDecline, OrderWithdraw, CustomerLook, CustomerReveal, SwitchSet, PolicySet, IncidentTake, IncidentNote, IncidentClose, IncidentReopen, TrailSearch, TrailExport, StaffLogout, StaffSessionEnd,
 		ReleaseMake, ReleaseReceive, ReleaseEdit, ReleaseAttach, ReleaseScan, ReleaseSubmit, ReleaseRecall, ReleaseReturn, ReleaseGrant, ReleaseDecline, LetterShow, TokenRelease, TokenRevoke, FactorRelease, DownloadsReset, PasswordIssue, PasskeyRemove, VerifierRemove},
 }
 

@@ -86,6 +86,8 @@ const (
 	Unreached  Reason = "unreached"  // the number does not exist, or takes no such message
 	Changed    Reason = "changed"    // the number on file is another one now
 	Unsent     Reason = "unsent"     // the call could not be placed, or the message not be sent, in time
+	Denied     Reason = "denied"     // whoever answered the call of staff has asked for nothing
+	Withdrawn  Reason = "withdrawn"  // what it was for has ended
 )
 
 // CodeDigits is the length of a code.

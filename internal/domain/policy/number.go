@@ -107,6 +107,7 @@ var Chapters = []Chapter{
 		length("phone_call_life", time.Minute, 10*time.Minute, func(p *Policy) *time.Duration { return &p.PhoneCallLife }),
 		length("phone_code_life", time.Minute, 10*time.Minute, func(p *Policy) *time.Duration { return &p.PhoneCodeLife }),
 		length("phone_callback_life", time.Hour, 14*day, func(p *Policy) *time.Duration { return &p.PhoneCallbackLife }),
+		length("phone_callback_proof", time.Hour, 72*time.Hour, func(p *Policy) *time.Duration { return &p.PhoneCallbackProof }),
 		flag("phone_callback", func(p *Policy) *bool { return &p.PhoneCallback }),
 		count("phone_tries", 1, 3, func(p *Policy) *int { return &p.PhoneTries }),
 		length("phone_block", day, 30*day, func(p *Policy) *time.Duration { return &p.PhoneBlock }),

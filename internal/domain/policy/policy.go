@@ -91,6 +91,8 @@ type Policy struct {
 	MailCodeTries int
 	// PhoneCallLife is how long one check of the telephone by a call may take, PhoneCodeLife how long the code of a short message is good, PhoneCallbackLife how long a request waits for staff.
 	PhoneCallLife, PhoneCodeLife, PhoneCallbackLife time.Duration
+	// PhoneCallbackProof is how long the telephone counts as proved after a call of staff, until cash card and confirmation password are shown once more.
+	PhoneCallbackProof time.Duration
 	// PhoneCallback offers a call back by staff.
 	PhoneCallback bool
 	// PhoneTries are the wrong codes after which the telephone is closed for PhoneBlock, by whatever way they came.
@@ -132,7 +134,7 @@ func Default() Policy {
 		PasswordFloor: 8, ConfirmFloor: 8, NoticeLife: 7 * 24 * time.Hour, ProofSkew: 5 * time.Minute,
 		TransactionLife: 5 * time.Minute, ApprovalLife: 10 * time.Minute, OfflineTries: 3, OfflineTriesPerDay: 10, WakesPerQuarter: 5, WakesPerDay: 10, DecisionGrace: 30 * 24 * time.Hour,
 		Passkeys: 10, PasskeyByMail: true, CoolingOff: 24 * time.Hour, ObjectionTime: 72 * time.Hour, NoticeKept: 400 * 24 * time.Hour, MuteDelay: 24 * time.Hour, MailCodeLife: 10 * time.Minute, MailCodeTries: 5,
-		PhoneCallLife: 3 * time.Minute, PhoneCodeLife: 10 * time.Minute, PhoneCallbackLife: 72 * time.Hour, PhoneCallback: true, PhoneTries: 3, PhoneBlock: 24 * time.Hour,
+		PhoneCallLife: 3 * time.Minute, PhoneCodeLife: 10 * time.Minute, PhoneCallbackLife: 72 * time.Hour, PhoneCallbackProof: 24 * time.Hour, PhoneCallback: true, PhoneTries: 3, PhoneBlock: 24 * time.Hour,
 		PhoneSendsPerHour: 3, PhoneSendsPerDay: 10, PhoneOnFile: 72 * time.Hour,
 		StaffIdle: 15 * time.Minute, StaffLife: 8 * time.Hour, StaffLinkLife: 24 * time.Hour, StaffDeviceBound: true, StaffReveals: 50,
 	}
@@ -187,6 +189,7 @@ func (p Policy) Check() error {
 		bound("phone_call_life", p.PhoneCallLife >= time.Minute && p.PhoneCallLife <= 10*time.Minute, "between 1m and 10m (R-061)"),
 		bound("phone_code_life", p.PhoneCodeLife >= time.Minute && p.PhoneCodeLife <= 10*time.Minute, "between 1m and 10m (R-061)"),
 		bound("phone_callback_life", p.PhoneCallbackLife >= time.Hour && p.PhoneCallbackLife <= 14*24*time.Hour, "between 1h and 336h"),
+		bound("phone_callback_proof", p.PhoneCallbackProof >= time.Hour && p.PhoneCallbackProof <= 72*time.Hour, "between 1h and 72h"),
 		bound("phone_tries", p.PhoneTries > 0 && p.PhoneTries <= 3, "between 1 and 3 (R-060)"),
 		bound("phone_block", p.PhoneBlock >= 24*time.Hour, "at least 24h"),
 		bound("phone_sends", p.PhoneSendsPerHour > 0 && p.PhoneSendsPerHour <= 3 && p.PhoneSendsPerDay >= p.PhoneSendsPerHour && p.PhoneSendsPerDay <= 10, "at most 3 in an hour and 10 in a day (R-061)"),

@@ -26,6 +26,7 @@ const (
 	SessionOver Kind = "session-over" // The session ended; log in again.
 	StepUp      Kind = "step-missing" // An earlier step of this login has not been taken.
 	BadClient   Kind = "client-refused"
+	LoginOver   Kind = "login-over" // The address of a login that has been through, as by the back button: who is logged in stays so.
 
 	LoginRefused    Kind = "login-refused"    // Wrong name, wrong password, blocked, stopped: one kind for strangers.
 	ConfirmRefused  Kind = "confirm-refused"  // Confirmation password wrong; values: tries_left.
@@ -35,13 +36,15 @@ const (
 	ServiceStopped  Kind = "service-stopped"
 	StopRefused     Kind = "stop-refused" // Emergency stop: wrong name, wrong factor, blocked: one kind for strangers.
 
-	OTPWrong     Kind = "otp-wrong"     // Values: tries_left.
-	OTPUsed      Kind = "otp-used"      // Used already; values: wait (seconds). Costs no try (M-01).
-	OTPLocked    Kind = "otp-locked"    // Ten wrong in a row; only a case of two persons lifts it.
-	TokenExpired Kind = "token-expired" // Values: expired.
-	TokenNone    Kind = "token-none"    // No token is in use.
-	TokenInUse   Kind = "token-in-use"  // A token is already in use; another is not ordered this way.
-	ProofRefused Kind = "proof-refused" // The token's proof of possession does not hold.
+	OTPWrong      Kind = "otp-wrong"      // Values: tries_left.
+	OTPUsed       Kind = "otp-used"       // Used already; values: wait (seconds). Costs no try (M-01).
+	CodeForm      Kind = "code-form"      // Not the digits that a code has: told by the page before anything is asked, and costs no try.
+	ResyncRefused Kind = "resync-refused" // Two codes that were not shown one after the other; values: tries_left.
+	OTPLocked     Kind = "otp-locked"     // Ten wrong in a row; only a case of two persons lifts it.
+	TokenExpired  Kind = "token-expired"  // Values: expired.
+	TokenNone     Kind = "token-none"     // No token is in use.
+	TokenInUse    Kind = "token-in-use"   // A token is already in use; another is not ordered this way.
+	ProofRefused  Kind = "proof-refused"  // The token's proof of possession does not hold.
 
 	RenewalEarly        Kind = "renewal-early"         // Before the time in which a token is renewed; values: from.
 	RenewalLate         Kind = "renewal-late"          // So long after the date only another token helps; values: expired.
@@ -83,18 +86,20 @@ const (
 	OfflineUnfit           Kind = "offline-unfit"            // Its template asks for more than a code can prove.
 	IdempotencyConflict    Kind = "idempotency-conflict"     // The same key with another request.
 
-	PasskeyRefused Kind = "passkey-refused"  // It does not hold, or is nobody's: a stranger is not told which.
-	PasskeyResting Kind = "passkey-resting"  // Registered without a token; values: until.
-	PasskeyHeld    Kind = "passkey-held"     // There may be a copy of it, or its owner has objected.
-	PasskeysUsedUp Kind = "passkeys-used-up" // Values: limit.
-	ApprovalNeeded Kind = "approval-needed"  // Only the token app's approval opens this.
-	CodeRefused    Kind = "code-refused"     // The mailed code is wrong; values: tries_left.
-	CodeBurnt      Kind = "code-burnt"       // Too many wrong codes, or its time is over: ask for another one.
-	CardRefused    Kind = "card-refused"     // Wrong account, wrong PIN, blocked, no customer of ours: one kind for strangers.
-	ReissueOver    Kind = "reissue-over"     // Its time is over, or it has ended: begin again.
-	ServiceRunning Kind = "service-running"  // It is not stopped.
-	ReleaseRefused Kind = "release-refused"  // The form is not filled in; values: field.
-	ReleaseNone    Kind = "release-none"     // No request has this number.
+	PasskeyRefused   Kind = "passkey-refused"   // It does not hold, or is nobody's: a stranger is not told which.
+	PasskeyResting   Kind = "passkey-resting"   // Registered without a token; values: until.
+	PasskeyHeld      Kind = "passkey-held"      // There may be a copy of it, or its owner has objected.
+	PasskeysUsedUp   Kind = "passkeys-used-up"  // Values: limit.
+	ApprovalNeeded   Kind = "approval-needed"   // Only the token app's approval opens this.
+	CodeRefused      Kind = "code-refused"      // The mailed code is wrong; values: tries_left.
+	CodeBurnt        Kind = "code-burnt"        // Too many wrong codes, or its time is over: ask for another one.
+	CardRefused      Kind = "card-refused"      // Wrong account, wrong PIN, blocked, no customer of ours: one kind for strangers.
+	ReissueOver      Kind = "reissue-over"      // Its time is over, or it has ended: begin again.
+	ServiceRunning   Kind = "service-running"   // It is not stopped.
+	TransfersRunning Kind = "transfers-running" // They are not stopped.
+	Unchanged        Kind = "unchanged"         // What is asked for is so already.
+	ReleaseRefused   Kind = "release-refused"   // The form is not filled in; values: field.
+	ReleaseNone      Kind = "release-none"      // No request has this number.
 
 	PhoneNone        Kind = "phone-none"        // No number on file that can be called.
 	PhoneRecent      Kind = "phone-recent"      // The number was changed just now; values: until.
@@ -102,6 +107,7 @@ const (
 	PhoneLimit       Kind = "phone-limit"       // Too many calls and messages; values: until.
 	PhoneBusy        Kind = "phone-busy"        // Somebody else is being checked by the same number; values: until.
 	PhoneRefused     Kind = "phone-refused"     // The code is wrong; values: tries_left.
+	CallbackFirst    Kind = "callback-first"    // Whoever calls has the number on file shown before she says what came of the call.
 	PhoneOver        Kind = "phone-over"        // There is no check, or its time is over: begin another one.
 	ObjectionRefused Kind = "objection-refused" // No notice has this code, or its time is over.
 	ObjectionLate    Kind = "objection-late"    // A phone that was replaced objects too late; values: until.
@@ -141,13 +147,13 @@ const (
 
 // Kinds is every kind, sorted; tests hold the tables of texts and statuses against it.
 func Kinds() []Kind {
-	return slices.Sorted(slices.Values([]Kind{Malformed, NotFound, Forbidden, Conflict, Unavailable, Busy, Throttled, SessionOver, StepUp, BadClient,
-		LoginRefused, ConfirmRefused, PasswordRefused, FactorBlocked, PasswordWeak, ServiceStopped, StopRefused, OTPWrong, OTPUsed, OTPLocked, TokenExpired,
+	return slices.Sorted(slices.Values([]Kind{Malformed, NotFound, Forbidden, Conflict, Unavailable, Busy, Throttled, SessionOver, StepUp, BadClient, LoginOver,
+		LoginRefused, ConfirmRefused, PasswordRefused, FactorBlocked, PasswordWeak, ServiceStopped, StopRefused, OTPWrong, OTPUsed, CodeForm, ResyncRefused, OTPLocked, TokenExpired,
 		TokenNone, TokenInUse, ProofRefused, RenewalEarly, RenewalLate, RenewalNumberNeeded, RenewalNumberWrong, RenewalNumberBurnt, RenewalRefused, RenewalNone, RenewalCodeWrong, RenewalBurnt, KeyRenewed, EnrolmentOpen, EnrolmentNone, WaitingTime, DownloadsUsedUp, RegistrationRefused, RegistrationBurnt,
 		StartRefused, StartBurnt, AddressRefused, MailTooSoon, TransactionNone, TransactionPending, TransactionDecided, TransactionExpired, TransactionCancelled,
 		TransactionNotApproved, TransactionConsumed, TransactionLapsed, TransactionAuthOff, TransfersStopped, FieldsRefused, PermitMismatch, DecisionRefused,
 		OfflineWrong, OfflineBlocked, OfflineUnfit, IdempotencyConflict, PasskeyRefused, PasskeyResting, PasskeyHeld, PasskeysUsedUp, ApprovalNeeded, CodeRefused, CodeBurnt,
-		CardRefused, ReissueOver, ServiceRunning, ReleaseRefused, ReleaseNone, PhoneNone, PhoneRecent, PhoneOff, PhoneLimit, PhoneBusy, PhoneRefused, PhoneOver,
+		CardRefused, ReissueOver, ServiceRunning, TransfersRunning, Unchanged, ReleaseRefused, ReleaseNone, PhoneNone, PhoneRecent, PhoneOff, PhoneLimit, PhoneBusy, PhoneRefused, PhoneOver, CallbackFirst,
 		ObjectionRefused, ObjectionLate, PasskeyCopyable, StaffLinkRefused, StaffUnconfirmed, StaffSuspended, StaffWordWrong, StaffWordBurnt, StaffSecondPerson,
 		OrderOwn, OrderOpen, OrderOver, OrderStale, OrderMaker, LookFirst, LooksUsedUp, RevealsUsedUp, RegistrationsFrozen, TransfersFrozen, StaffSelf, StaffLast, PolicyRefused, CaseIncomplete, CaseMoved, CaseStale, CaseUntied, AccountNone, ScanRefused, LetterNone, IncidentOver, ExportWide, ExportSecond}))
 }

@@ -72,12 +72,16 @@ type Reissue struct {
 	Expires      time.Time
 }
 
-// Proved says whether all three were proved within a window that ends now.
-func (r Reissue) Proved(now time.Time, window time.Duration) bool {
-	for _, at := range []time.Time{r.Card, r.Confirm, r.Phone} {
-		if at.IsZero() || now.Sub(at) > window {
-			return false
-		}
-	}
-	return true
+// Proved says whether all three were proved within a window that ends now. The telephone has a window of its own, which is longer where staff have called: nobody can say when they will.
+func (r Reissue) Proved(now time.Time, window, phone time.Duration) bool {
+	return within(r.Card, now, window) && within(r.Confirm, now, window) && within(r.Phone, now, phone)
+}
+
+// Due says which of the two that she can prove at any hour was not proved within a window that ends now.
+func (r Reissue) Due(now time.Time, window time.Duration) (card, confirm bool) {
+	return !within(r.Card, now, window), !within(r.Confirm, now, window)
+}
+
+func within(at, now time.Time, window time.Duration) bool {
+	return !at.IsZero() && now.Sub(at) <= window
 }

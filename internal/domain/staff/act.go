@@ -13,6 +13,8 @@ const (
 	CustomerReveal Act = "customer.reveal" // one masked field, with a reason
 	ServiceStop    Act = "service.stop"    // at once, by one person
 
+	CallBack Act = "call.back" // a customer who waits for a call of staff: dial the number on file, and say what came of it
+
 	CaseSee   Act = "case.see"   // release requests and their queue
 	CaseMake  Act = "case.make"  // take in, fill in, send to the checker
 	CaseCheck Act = "case.check" // grant, decline, return
@@ -41,15 +43,15 @@ const (
 )
 
 // Acts is every act in reading order.
-var Acts = []Act{Session, CustomerLook, CustomerReveal, ServiceStop, CaseSee, CaseMake, CaseCheck, CaseHand, OrderSee, RestartAsk, RestartCheck, SwitchAsk, SwitchCheck, FraudSee, FraudAct,
+var Acts = []Act{Session, CustomerLook, CustomerReveal, ServiceStop, CallBack, CaseSee, CaseMake, CaseCheck, CaseHand, OrderSee, RestartAsk, RestartCheck, SwitchAsk, SwitchCheck, FraudSee, FraudAct,
 	TrailSee, ExportAsk, ExportCheck, FiguresSee, StaffSee, StaffAsk, StaffCheck, PolicySee, PolicyAsk, PolicyCheck}
 
 // may is the table of roles × acts. The administrator, who makes members, sees no customer; the auditor changes nothing.
 var may = map[Role][]Act{
-	Clerk:   {Session, CustomerLook, CustomerReveal, ServiceStop, CaseSee, CaseMake, CaseHand, OrderSee, RestartAsk},
+	Clerk:   {Session, CustomerLook, CustomerReveal, ServiceStop, CallBack, CaseSee, CaseMake, CaseHand, OrderSee, RestartAsk},
 	Checker: {Session, CustomerLook, ServiceStop, CaseSee, CaseCheck, CaseHand, OrderSee, RestartCheck},
 	Fraud:   {Session, CustomerLook, CustomerReveal, ServiceStop, CaseSee, OrderSee, RestartAsk, SwitchAsk, FraudSee, FraudAct},
-	Supervisor: {Session, CustomerLook, CustomerReveal, ServiceStop, CaseSee, CaseCheck, CaseHand, OrderSee, RestartAsk, RestartCheck, SwitchAsk, SwitchCheck, FraudSee, TrailSee, ExportCheck, FiguresSee, StaffSee,
+	Supervisor: {Session, CustomerLook, CustomerReveal, ServiceStop, CallBack, CaseSee, CaseCheck, CaseHand, OrderSee, RestartAsk, RestartCheck, SwitchAsk, SwitchCheck, FraudSee, TrailSee, ExportCheck, FiguresSee, StaffSee,
 		PolicySee},
 	Auditor:       {Session, CaseSee, OrderSee, FraudSee, TrailSee, ExportAsk, FiguresSee, StaffSee, PolicySee},
 	Administrator: {Session, OrderSee, SwitchAsk, SwitchCheck, FiguresSee, StaffSee, StaffAsk, StaffCheck, PolicySee, PolicyAsk, PolicyCheck},

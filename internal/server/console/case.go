@@ -174,6 +174,7 @@ func missing(p *problem.Error) string {
 
 type caseData struct {
 	authority.Case
+	Lines        []line // her history, in words
 	Items        []release.Item
 	Checks       []release.Check
 	Documents    []release.Document
@@ -211,7 +212,11 @@ func (d caseData) Closed() bool { return slices.Contains(release.Final, d.State)
 
 func (s *Server) caseData(r *http.Request, on authority.StaffSession) (caseData, error) {
 	c, err := s.Authority.CaseOf(r.Context(), on, r.PathValue("id"))
-	return caseData{Case: c, Items: release.Items, Checks: release.Checks, Documents: release.Documents, Issues: release.Issues, AccountTypes: authority.AccountTypes,
+	if err != nil {
+		return caseData{}, err
+	}
+	lines, err := s.lines(r, c.History)
+	return caseData{Lines: lines, Case: c, Items: release.Items, Checks: release.Checks, Documents: release.Documents, Issues: release.Issues, AccountTypes: authority.AccountTypes,
 		Account: authority.NewCase{Branch: on.Branch, AccountType: authority.AccountTypes[0]}, Now: s.Authority.Now()}, err
 }
 

@@ -48,7 +48,7 @@ func New(a *authority.Authority) (*Server, error) {
 		return nil, err
 	}
 	static, err := web.NewAssets("/static/", files.Files, "kit/tokens.css", "kit/kit.css", "kit/mark.svg", "console/console.js", "console/console.css")
-	return &Server{Authority: a, Bank: a.Bank, Text: text, doors: web.API{Log: a.Log, Sentence: text.Sentence}, pages: pages, static: static}, err
+	return &Server{Authority: a, Bank: a.Bank, Text: text, doors: web.API{Log: a.Log, Sentence: text.Title}, pages: pages, static: static}, err
 }
 
 // Mount lists the routes.
@@ -66,6 +66,7 @@ func (s *Server) Mount(m *http.ServeMux) {
 	m.Handle("GET /{$}", s.inside(staff.Session, s.showHome))
 	m.Handle("POST /session", s.inside(staff.Session, s.endSession))
 	s.mountCases(m)
+	s.mountCallbacks(m)
 	s.mountCustomers(m)
 	s.mountOrders(m)
 	s.mountFraud(m)
@@ -226,7 +227,7 @@ func (s *Server) showHome(w http.ResponseWriter, r *http.Request, on authority.S
 		n          int
 	}{
 		{staff.CaseCheck, "home.submitted", "/cases?state=submitted", n.Submitted}, {staff.CaseMake, "home.received", "/cases?state=received", n.Received}, {staff.CaseMake, "home.made", "/cases?state=made", n.Made},
-		{staff.FraudSee, "home.incidents", "/fraud", n.Incidents}, {staff.OrderSee, "home.orders", "/orders", n.Orders},
+		{staff.CallBack, "home.callbacks", "/callbacks", n.Callbacks}, {staff.FraudSee, "home.incidents", "/fraud", n.Incidents}, {staff.OrderSee, "home.orders", "/orders", n.Orders},
 	} {
 		if staff.May(on.Role, x.act) {
 			d.Waiting = append(d.Waiting, waiting{x.word, x.path, x.n, x.n >= authority.ToDoMost})

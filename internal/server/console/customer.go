@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
-	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/server/web"
@@ -73,7 +72,6 @@ type customerData struct {
 	Days     []customerDay
 	Older    string
 	Newest   string
-	Names    map[string]string
 	Reasons  []string // for a reveal
 	Why      string   // what was typed in a form that was refused
 	Words    string
@@ -81,9 +79,10 @@ type customerData struct {
 	Freshest time.Time
 }
 
+// customerDay is one day of her history.
 type customerDay struct {
-	Day     string
-	Entries []audit.Entry
+	Day   string
+	Lines []line
 }
 
 // CoolingUntil is when the last of the changes has cooled off.
@@ -99,7 +98,6 @@ func (s *Server) customerData(r *http.Request, on authority.StaffSession) (d cus
 	if err != nil {
 		return d, err
 	}
-	d.Names = names
 	if older != "" {
 		d.Older = "/customers/" + id + "?" + url.Values{"before": {older}}.Encode() + "#history"
 	}
@@ -113,7 +111,7 @@ func (s *Server) customerData(r *http.Request, on authority.StaffSession) (d cus
 			d.Days = append(d.Days, customerDay{Day: day})
 		}
 		last := &d.Days[len(d.Days)-1]
-		last.Entries = append(last.Entries, e)
+		last.Lines = append(last.Lines, s.line(r, e, names))
 	}
 	return d, nil
 }
@@ -215,16 +213,20 @@ func (s *Server) stop(w http.ResponseWriter, r *http.Request, on authority.Staff
 	return nil
 }
 
-// askRestart asks for what a second person then checks.
+// askRestart asks for what a second person then checks: that her service, or after a report her transfers, go on.
 func (s *Server) askRestart(w http.ResponseWriter, r *http.Request, on authority.StaffSession) error {
 	id, words := r.PathValue("id"), r.PostFormValue("words")
-	o, err := s.Authority.AskOrder(r.Context(), on, "service.restart", map[string]string{"customer": id}, words)
+	kind, field := "service.restart", "restart"
+	if r.PostFormValue("what") == "transfers" {
+		kind, field = "transfers.resume", "resume"
+	}
+	o, err := s.Authority.AskOrder(r.Context(), on, kind, map[string]string{"customer": id}, words)
 	if p, refused := problem.Of(err); refused && p.Kind != problem.SessionOver && p.Kind != problem.NotFound {
 		d, err := s.customerData(r, on)
 		if err != nil {
 			return err
 		}
-		d.Field, d.Words = "restart", words
+		d.Field, d.Words = field, words
 		s.showRefused(w, r, on, "customer", d, p)
 		return nil
 	}
@@ -234,39 +236,6 @@ func (s *Server) askRestart(w http.ResponseWriter, r *http.Request, on authority
 	http.Redirect(w, r, "/orders/"+o.ID+"?said=asked", http.StatusSeeOther)
 	return nil
 }
-
-// Who says who has acted, in words: staff by name, everybody else by what they are.
-func (v *view) Who(e audit.Entry, names map[string]string) string {
-	if e.Actor.Kind == audit.Staff {
-		if name := names[e.Actor.ID]; name != "" {
-			return name
-		}
-	}
-	return v.T("customer.by." + string(e.Actor.Kind))
-}
-
-// Told are the small facts of an entry that a person reads: what was answered, by what, and why.
-func (v *view) Told(e audit.Entry) string {
-	var out []string
-	for _, key := range []string{"kind", "answer", "by", "why", "words"} {
-		value := e.Detail[key]
-		switch {
-		case value == "":
-		case v.has("value." + value):
-			out = append(out, v.T("value."+value))
-		case key == "kind" && v.has("order.kind."+value):
-			out = append(out, v.T("order.kind."+value))
-		case key == "why" && v.has("customer.why."+value):
-			out = append(out, v.T("customer.why."+value))
-		case key == "answer" || key == "words":
-			out = append(out, value)
-		}
-	}
-	return strings.Join(out, " · ")
-}
-
-// Why says why an act was refused, in words.
-func (v *view) Why(e audit.Entry) string { return v.s.Text.Sentence(v.Lang, e.Reason+".what") }
 
 // MailSubject names a mail by its subject, without the bank's name in front.
 func (v *view) MailSubject(topic string) string {

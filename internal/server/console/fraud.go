@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
@@ -69,12 +70,20 @@ type incidentData struct {
 	At       string // which form was refused
 }
 
+// Lead is what an incident is about, as the end of a key: a customer says of two things that she has not asked for them.
+func (d incidentData) Lead() string {
+	if d.Kind == incident.Reported && ident.Check(ident.Reissue, d.Object) == nil {
+		return "callback"
+	}
+	return string(d.Kind)
+}
+
 func (s *Server) incidentData(r *http.Request, on authority.StaffSession) (d incidentData, err error) {
 	d.Outcomes = incident.Outcomes
 	if d.IncidentFile, err = s.Authority.Incident(r.Context(), on, r.PathValue("id")); err != nil {
 		return d, err
 	}
-	d.Lines, err = s.lines(r, on, d.Timeline)
+	d.Lines, err = s.lines(r, d.Timeline)
 	return d, err
 }
 

@@ -1,10 +1,8 @@
 package console
 
 import (
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -211,7 +209,7 @@ type line struct {
 }
 
 // lines are entries in words.
-func (s *Server) lines(r *http.Request, _ authority.StaffSession, entries []audit.Entry) (out []line, err error) {
+func (s *Server) lines(r *http.Request, entries []audit.Entry) (out []line, err error) {
 	names, err := s.Authority.NamesOf(r.Context(), entries)
 	for _, e := range entries {
 		out = append(out, s.line(r, e, names))
@@ -222,7 +220,7 @@ func (s *Server) lines(r *http.Request, _ authority.StaffSession, entries []audi
 func (s *Server) line(r *http.Request, e audit.Entry, names map[string]string) line {
 	v := s.view(r, "")
 	l := line{ID: e.ID, At: e.At, What: v.T("act." + string(e.Action)), Who: v.T("actor." + string(e.Actor.Kind)), Refused: e.Outcome == audit.Refused, Customer: e.Customer, Source: e.Actor.Source}
-	if e.Actor.Device != "" {
+	if e.Actor.Device != "" && e.Actor.Device != "-" { // a system has none
 		l.Device = v.Device(e.Actor.Device)
 	}
 	if l.About = names[e.Object]; l.About == "" {
@@ -245,60 +243,15 @@ func (s *Server) line(r *http.Request, e audit.Entry, names map[string]string) l
 	return l
 }
 
-// reason is why something was refused, in a few words.
+// reason is why something was refused: in a few words, or as the refusal itself says it.
 func (v *view) reason(kind string) string {
 	if v.has("why." + kind) {
 		return v.T("why." + kind)
 	}
+	if said := v.s.Text.Sentence(v.Lang, kind+".what"); v.s.Text.Has(v.Lang, "problem", kind+".what") && !strings.Contains(said, "{") {
+		return strings.TrimRight(said, "。.")
+	}
 	return v.T("why.other", "kind", kind)
-}
-
-// fact is a small fact of an entry or an incident in words.
-type fact struct{ Name, Value string }
-
-// Facts are the small facts of an entry or an incident, in one order, as far as a person can read them.
-func (v *view) Facts(detail map[string]string) (out []fact) {
-	for _, k := range slices.Sorted(maps.Keys(detail)) {
-		name, value := k, detail[k]
-		if value == "" || k == "hash" {
-			continue
-		}
-		if v.has("fact." + k) {
-			name = v.T("fact." + k)
-		}
-		if (k == "act" || k == "first_act" || k == "action") && v.has("act."+value) {
-			value = v.T("act." + value)
-		} else if v.has("value." + value) {
-			value = v.T("value." + value)
-		} else if k == "items" || k == "checks" || k == "issue" || k == "reason" {
-			var words []string
-			for word := range strings.FieldsSeq(value) {
-				words = append(words, v.caseWord(k, word))
-			}
-			value = strings.Join(words, "、")
-		} else if at, err := time.Parse(time.RFC3339, value); err == nil {
-			value = v.Second(at)
-		} else if len(value) == 30 && value[3] == '_' { // an identifier
-			value = v.Short(value)
-		}
-		out = append(out, fact{name, value})
-	}
-	return out
-}
-
-// caseWord says a word of a release request as its own pages do.
-func (v *view) caseWord(fact, word string) string {
-	switch {
-	case fact == "items" && v.has("case.item."+word):
-		return v.T("case.item." + word)
-	case fact == "checks" && v.has("case.check."+word):
-		return v.T("case.check." + word)
-	case fact == "issue" && v.has("case.issue."+word):
-		return v.T("case.issue." + word)
-	case fact == "reason" && v.has("case.reason."+word):
-		return v.T("case.reason." + word)
-	}
-	return word
 }
 
 // Second writes a moment to the second: two entries of one minute have an order.

@@ -28,7 +28,7 @@ type view struct {
 
 // said are the words that an address may carry: that something was done. They are only these, so that nobody can put words of his own on our pages.
 var said = []string{"over", "out", "ended", "asked", "carried", "declined", "withdrawn", "stopped", "confirmed", "suspended",
-	"case-received", "case-tied", "case-saved", "case-submitted", "case-recalled", "case-granted", "case-returned", "case-declined", "case-attached"}
+	"case-received", "case-tied", "case-saved", "case-submitted", "case-recalled", "case-granted", "case-returned", "case-declined", "case-attached", "callback-missed"}
 
 // view begins a page.
 func (s *Server) view(r *http.Request, page string) *view {
@@ -56,7 +56,7 @@ func (v *view) refusal(p *problem.Error) web.Refusal {
 }
 
 // rooms are the files of sentences of these pages, one for each part of the work.
-var rooms = []string{"console", "console-case", "console-desk", "console-trail"}
+var rooms = []string{"console", "console-callback", "console-case", "console-desk", "console-trail"}
 
 // menuItem is one page of the menu.
 type menuItem struct {
@@ -69,6 +69,7 @@ type menuItem struct {
 var menu = []menuItem{
 	{"/", staff.Session, "menu.home"},
 	{"/cases", staff.CaseSee, "menu.cases"},
+	{"/callbacks", staff.CallBack, "menu.callbacks"},
 	{"/customers", staff.CustomerLook, "menu.customers"},
 	{"/orders", staff.OrderSee, "menu.orders"},
 	{"/fraud", staff.FraudSee, "menu.fraud"},

@@ -104,7 +104,14 @@ func (s *Server) password(w http.ResponseWriter, r *http.Request, on authority.S
 	if err := again(r, "new_"+which, which); err != nil {
 		return err
 	}
-	cookie, err := s.Authority.ChangePassword(r.Context(), on, authority.Which(which), []byte(r.PostFormValue("old")), []byte(r.PostFormValue("new_"+which)), digits(r.PostFormValue("code")))
+	var code string
+	if r.PostForm.Has("code") { // where a token is in use
+		var err error
+		if code, err = typedCode(r, "code"); err != nil {
+			return err
+		}
+	}
+	cookie, err := s.Authority.ChangePassword(r.Context(), on, authority.Which(which), []byte(r.PostFormValue("old")), []byte(r.PostFormValue("new_"+which)), code)
 	if err != nil {
 		return err
 	}

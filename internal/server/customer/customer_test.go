@@ -163,6 +163,40 @@ func TestWalk(t *testing.T) {
 	b.on("/token/apply", "からお申し込みいただけます")
 }
 
+// TestSetTheClock: after a wrong code the way to set the clock is in sight; two codes in a row, typed as people type them, lead back to where the next one logs in.
+func TestSetTheClock(t *testing.T) {
+	h := open(t)
+	id := h.Person(1, false)
+	p := h.LogIn(id, authority.PC).Enrol()
+	h.Clock.Move(time.Hour)
+	p.Offset = 6 * time.Minute
+	b := h.browser(desktop)
+	b.get("/login?next=/history")
+	b.post("/login", "login_id", id, "login_password", testkit.Login)
+	b.on("/login/code")
+	if strings.Contains(b.body, "<details open>") {
+		t.Error("the help is open before anything was wrong")
+	}
+	b.post("/login/code", "code", p.Wrong())
+	b.on("/login/code", "ワンタイムパスワードが違います", "あと4回", "<details open>", `href="/login/resync?next=%2Fhistory"`)
+	b.get("/login/resync?next=/history")
+	b.on("/login/resync", "いま表示されている6桁の数字", "まだログインはしていません", `href="/login/code?next=%2Fhistory"`)
+	b.post("/login/resync", "first", p.Wrong(), "second", p.Wrong())
+	b.on("/login/resync", "続けて表示された2つの数字と一致しません", "あと3回", "ロックされます", `id="first-error"`)
+	first := p.Code()
+	h.Clock.Move(time.Minute)
+	wide := strings.Map(func(r rune) rune { return r - '0' + '０' }, first)
+	b.post("/login/resync", "first", wide, "second", " "+p.Code()[:3]+"-"+p.Code()[3:])
+	b.on("/login/code", "トークンの時計を合わせました", "数字がもう一度変わるのを待ち")
+	b.post("/login/code", "code", p.Code())
+	b.on("/login/code", "使用済み")
+	h.Clock.Move(time.Minute)
+	b.post("/login/code", "code", p.Code())
+	b.on("/history", "トークンの時計のずれを修正", "トークンの時計合わせ", "ワンタイムパスワードでログイン")
+	b.get("/login/resync")
+	b.on("/security")
+}
+
 // TestSmartphone: without a token a smartphone is led to the application, and nothing else is open (M-03); the bank's request waits until the end.
 func TestSmartphone(t *testing.T) {
 	h := open(t)
@@ -325,10 +359,10 @@ func TestOpenRedirect(t *testing.T) {
 }
 
 // routes are the forms of these pages and the addresses that show something.
-var formRoutes = []string{"/login", "/login/code", "/login/passwords", "/logout", "/token/apply", "/token/test", "/token/address", "/token/key", "/token/mail", "/token/cancel", "/token/start",
+var formRoutes = []string{"/login", "/login/code", "/login/resync", "/login/passwords", "/logout", "/token/apply", "/token/test", "/token/address", "/token/key", "/token/mail", "/token/cancel", "/token/start",
 	"/token/stop", "/security/session", transactionsPage, "/password"}
 
-var pageRoutes = []string{"/login", "/login/code", "/login/passwords", "/logout", "/token/apply", "/token/address", "/token/key", "/token/cancel", "/token/start", "/token/stop", "/token/done",
+var pageRoutes = []string{"/login", "/login/code", "/login/resync", "/login/passwords", "/logout", "/token/apply", "/token/address", "/token/key", "/token/cancel", "/token/start", "/token/stop", "/token/done",
 	"/security", transactionsPage, "/password", "/history", "/token/state"}
 
 // TestEveryRoute: wrong method, no session, no form value, a form from elsewhere, and a body that is too large are refused, and every answer carries the headers.
@@ -367,7 +401,7 @@ func TestEveryRoute(t *testing.T) {
 		b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		for _, value := range []string{"", "AAAAAAAAAAAAAAAAAAAAAA"} {
 			b.send(http.MethodPost, path, url.Values{"form": {value}}, nil)
-			redirected := b.status == http.StatusSeeOther && (path == "/login/code" || path == "/login/passwords")
+			redirected := b.status == http.StatusSeeOther && (path == "/login/code" || path == "/login/resync" || path == "/login/passwords")
 			if b.status != http.StatusForbidden && !redirected {
 				t.Errorf("POST %s with form value %q answers %d", path, value, b.status)
 			}

@@ -44,13 +44,13 @@ func (s *Server) gallery(w http.ResponseWriter, r *http.Request) {
 }
 
 // GalleryPages names every page of the gallery: the page, and after a hyphen the situation.
-var GalleryPages = []string{"login", "login-phone", "login-refused", "login-over", "code", "code-wrong", "code-used", "code-locked", "renew", "renew-mailed", "renew-late", "renew-refused", "passwords", "passwords-weak", "apply", "apply-phone",
+var GalleryPages = []string{"login", "login-phone", "login-refused", "login-over", "code", "code-wrong", "code-used", "code-locked", "code-resynced", "resync", "resync-refused", "renew", "renew-mailed", "renew-late", "renew-refused", "passwords", "passwords-weak", "passwords-login", "apply", "apply-phone",
 	"apply-tested", "apply-wait", "address", "address-bounced", "address-refused", "key", "key-phone", "key-bounced", "key-late", "start", "start-refused", "done", "cancel", "stop", "stop-refused",
 	"security", "security-none", "security-ordered", "security-registered", "security-locked", "security-expired", "security-transactions", "security-stopped",
 	"transactions", "transactions-unread", "transactions-added", "transactions-always", "transactions-none", "transactions-locked", "transactions-stopped", "password", "password-confirm", "history", "history-empty", "logout", "logout-done", "sorry", "leave",
 	"security-passkeys", "passkeys", "passkeys-none", "passkeys-held", "addpasskey", "addpasskey-mail", "addpasskey-closed", "removepasskey", "removepasskey-password",
 	"errand", "errand-approved", "errand-stop", "errand-mail", "errand-wrong", "errand-proved", "errand-rejected", "errand-reported", "errand-expired", "errand-address", "emergency", "emergency-refused", "emergency-done", "halt", "notices", "notices-empty", "mailaddress", "mailaddress-leaving", "mailaddress-none", "security-cooling", "notme", "notme-refused", "notme-done", "login-passkey",
-	"applications", "reissue", "reissue-refused", "reissue-obstacle", "reissue-confirm", "reissue-choose", "reissue-sms", "reissue-keys", "reissue-callin", "reissue-proved", "reissue-key", "reissue-start", "reissue-done", "reissue-restarted", "reissue-over", "release", "release-known", "sheet", "releasestate", "releasestate-received", "releasestate-submitted", "releasestate-granted", "releasestate-declined", "keyletter"}
+	"applications", "reissue", "reissue-refused", "reissue-obstacle", "reissue-confirm", "reissue-choose", "reissue-sms", "reissue-keys", "reissue-callin", "reissue-wait", "reissue-missed", "reissue-again", "reissue-proved", "reissue-key", "reissue-start", "reissue-done", "reissue-restarted", "reissue-over", "release", "release-known", "sheet", "releasestate", "releasestate-received", "releasestate-submitted", "releasestate-granted", "releasestate-declined", "keyletter"}
 
 // invent fills a page with a made-up customer's affairs.
 func (s *Server) invent(v *view, name string) bool {
@@ -106,14 +106,21 @@ func (s *Server) invent(v *view, name string) bool {
 			refuse(problem.PasskeyRefused)
 		}
 	case "code":
-		v.On, v.Data = &pc, codeData{Open: situation != "locked"}
+		v.On, v.Data = &pc, codeData{Open: situation != "locked", Wrong: situation == "wrong"}
 		switch situation {
+		case "resynced":
+			v.Said = "resync"
 		case "wrong":
 			refuse(problem.OTPWrong, "tries_left", 3, "lock_left", 8)
 		case "used":
 			refuse(problem.OTPUsed, "wait", 34)
 		case "locked":
 			refuse(problem.OTPLocked)
+		}
+	case "resync":
+		v.On, v.Data = &pc, codeData{Open: true}
+		if situation == "refused" {
+			refuse(problem.ResyncRefused, "tries_left", 3, "lock_left", 8)
 		}
 	case "renew":
 		d := renewData{authority.ExpiredToken{Expired: now.Add(-3 * 24 * time.Hour), Until: now.Add(87 * 24 * time.Hour)}, situation == "late"}
@@ -127,7 +134,7 @@ func (s *Server) invent(v *view, name string) bool {
 		}
 		v.On, v.Data = &pc, d
 	case "passwords":
-		v.On = &pc
+		v.On, v.Data = &pc, firstPasswords{true, situation != "login"}
 		if situation == "weak" {
 			refuse(problem.PasswordWeak, "which", "login", "reason", "short", "floor", 8)
 		}
@@ -422,7 +429,7 @@ func inventedNotices(now time.Time) []authority.Notice {
 
 // inventReissue fills the page of a re-issue.
 func (s *Server) inventReissue(v *view, situation string, now time.Time) {
-	offer := authority.PhoneOffer{Ways: []phone.Way{phone.SMS, phone.CallOut, phone.CallKeys, phone.CallIn}, Masked: "*******1234", Dial: "0120-000-111"}
+	offer := authority.PhoneOffer{Ways: phone.Ways, Masked: "*******1234", Dial: "0120-000-111"}
 	order := &enrolment.Enrolment{State: enrolment.Ordered, Ordered: now.Add(-time.Minute), Expires: now.Add(time.Hour)}
 	d := reissueData{Step: situation, Cards: true, ReissueView: authority.ReissueView{Reissue: reissue.Reissue{Wish: reissue.Token}, Account: "101 普通 ***4567", Offer: offer, Order: order, Phone: "Android / Chrome", Address: "h***@example.jp"}}
 	check := func(way phone.Way, state phone.State) *authority.PhoneCheck {
@@ -453,6 +460,15 @@ func (s *Server) inventReissue(v *view, situation string, now time.Time) {
 	case "callin":
 		d.Step, d.Check = reissueCheck, check(phone.CallIn, phone.Waiting)
 		d.Check.Dial = offer.Dial
+	case "wait", "missed":
+		d.Step, d.Check = reissueWait, check(phone.StaffCallback, phone.Waiting)
+		d.Check.Digits, d.Check.Expires = "482915", now.Add(70*time.Hour)
+		if situation == "missed" {
+			d.Check.Missed, d.Check.MissedAt, d.CardDue = 1, now.Add(-time.Hour), true
+		}
+	case "again":
+		d.Check, d.Expires = check(phone.StaffCallback, phone.Proved), now.Add(23*time.Hour)
+		d.AccountTypes = accountTypes(v)
 	case "key":
 		d.Key = authority.KeyView{Link: v.App() + "/r#1.enr_example.secret.root", Typed: "1234567890123452", Expires: now.Add(9 * time.Minute)}
 		d.QR, _ = web.DrawQR(d.Key.Link)

@@ -74,14 +74,19 @@ func (s *Server) onward(w http.ResponseWriter, r *http.Request, on authority.Ses
 	return nil
 }
 
-// showCode asks for the one-time password. A token that cannot be used now is said before anything is typed.
+// showCode asks for the one-time password.
 func (s *Server) showCode(w http.ResponseWriter, r *http.Request, on authority.Session) error {
+	return s.askCode(w, r, on, "code")
+}
+
+// askCode shows a page that asks for codes. A token that cannot be used now is said before anything is typed.
+func (s *Server) askCode(w http.ResponseWriter, r *http.Request, on authority.Session, page string) error {
 	t, err := s.Authority.TokenOf(r.Context(), on)
 	if err != nil {
 		return err
 	}
-	v := s.page(w, r, on, "code")
-	d := codeData{Open: true}
+	v := s.page(w, r, on, page)
+	d := codeData{Open: true, Wrong: v.kind == problem.OTPWrong}
 	if t.Token != nil {
 		switch t.Token.State {
 		case token.Locked:
@@ -100,15 +105,37 @@ func (s *Server) showCode(w http.ResponseWriter, r *http.Request, on authority.S
 	return nil
 }
 
-type codeData struct{ Open bool }
+// codeData is what a page knows that asks for codes. Wrong says that the last one was: the way to set the clock is in sight then.
+type codeData struct{ Open, Wrong bool }
 
 func (s *Server) code(w http.ResponseWriter, r *http.Request, on authority.Session) error {
-	on, cookie, err := s.Authority.LoginOTP(r.Context(), web.Visit(r), on, digits(r.PostFormValue("code")))
+	code, err := typedCode(r, "code")
+	if err != nil {
+		return err
+	}
+	on, cookie, err := s.Authority.LoginOTP(r.Context(), web.Visit(r), on, code)
 	if err != nil {
 		return err
 	}
 	web.SetCookies(w, cookie)
 	return s.onward(w, r, on)
+}
+
+// showResync asks for two codes in a row, of a token whose clock nothing else corrects.
+func (s *Server) showResync(w http.ResponseWriter, r *http.Request, on authority.Session) error {
+	return s.askCode(w, r, on, "resync")
+}
+
+// resync sets the clock and goes back to where the next code logs in.
+func (s *Server) resync(w http.ResponseWriter, r *http.Request, on authority.Session) error {
+	if err := s.Authority.Resync(r.Context(), on, digits(r.PostFormValue("first")), digits(r.PostFormValue("second"))); err != nil {
+		return err
+	}
+	if err := s.say(w, "resync"); err != nil {
+		return err
+	}
+	s.to(w, r, "/login/code")
+	return nil
 }
 
 // mismatch is the reason for which a new password goes no further than this page: the two entries differ.
@@ -123,8 +150,28 @@ func again(r *http.Request, name, which string) error {
 }
 
 func (s *Server) showPasswords(w http.ResponseWriter, r *http.Request, on authority.Session) error {
-	s.write(w, r, http.StatusOK, s.page(w, r, on, "passwords"))
+	c, err := s.Authority.CustomerOf(r.Context(), on)
+	if err != nil {
+		return err
+	}
+	v := s.page(w, r, on, "passwords")
+	v.Data = firstPasswords{c.LoginInitial, c.ConfirmInitial}
+	s.write(w, r, http.StatusOK, v)
 	return nil
+}
+
+// firstPasswords are those that the bank handed out.
+type firstPasswords struct{ Login, Confirm bool }
+
+// Which says of which passwords the page speaks.
+func (f firstPasswords) Which() string {
+	switch {
+	case !f.Confirm:
+		return ".login"
+	case !f.Login:
+		return ".confirm"
+	}
+	return ".both"
 }
 
 func (s *Server) passwords(w http.ResponseWriter, r *http.Request, on authority.Session) error {

@@ -27,6 +27,8 @@ const (
 	reissueConfirm  = "confirm"
 	reissueChoose   = "choose" // how the telephone is to be proved
 	reissueCheck    = "check"  // that is going on
+	reissueWait     = "wait"   // for a call of staff, for days if need be
+	reissueAgain    = "again"  // the cash card once more, after staff have called
 	reissueProved   = "proved"
 	reissueKey      = "key"
 	reissueStart    = "start"
@@ -69,7 +71,11 @@ func stepOf(v authority.ReissueView) string {
 		switch {
 		case v.Obstacle != nil:
 			return reissueObstacle
-		case v.Confirm.IsZero():
+		case v.Check != nil && v.Check.Open() && v.Check.Way == phone.StaffCallback:
+			return reissueWait
+		case v.CalledBack() && v.CardDue:
+			return reissueAgain
+		case v.ConfirmDue:
 			return reissueConfirm
 		case v.Check != nil && v.Check.State == phone.Proved:
 			return reissueProved
@@ -133,6 +139,9 @@ func (s *Server) reissuePage(w http.ResponseWriter, r *http.Request) error {
 			cookie = ""
 		} else if err == nil {
 			d.ReissueView, d.Step = view, stepOf(view)
+			if view.State == reissue.Open && (d.Step == reissueWait || view.CalledBack()) { // she may close the browser and come back
+				setReissue(w, cookie, v.Left(view.Expires))
+			}
 		}
 	}
 	f := s.took(w, r)
@@ -145,6 +154,8 @@ func (s *Server) reissuePage(w http.ResponseWriter, r *http.Request) error {
 		if w := v.Typed["wish"]; w != "" {
 			d.Wish = wishOf(w)
 		}
+		d.AccountTypes = accountTypes(v)
+	case reissueAgain:
 		d.AccountTypes = accountTypes(v)
 	case reissueObstacle:
 		if p, ok := problem.Of(d.Obstacle); ok {
@@ -193,8 +204,7 @@ func (s *Server) beginReissue(w http.ResponseWriter, r *http.Request) {
 		s.Fail(w, r, err)
 		return
 	}
-	cookie, err := s.Authority.BeginReissue(r.Context(), web.Visit(r), wishOf(r.PostFormValue("wish")), authority.CardCheck{Branch: r.PostFormValue("branch"), AccountType: r.PostFormValue("account_type"),
-		AccountNumber: r.PostFormValue("account_number"), PIN: []byte(digits(r.PostFormValue("pin")))})
+	cookie, err := s.Authority.BeginReissue(r.Context(), web.Visit(r), wishOf(r.PostFormValue("wish")), cardOf(r))
 	if err == nil {
 		setReissue(w, cookie.Session, 0)
 		http.Redirect(w, r, reissuePage, http.StatusSeeOther)
@@ -234,6 +244,16 @@ func (s *Server) back(do reissuer) http.HandlerFunc {
 	}
 }
 
+// showCardAgain takes the cash card once more, after staff have called.
+func (s *Server) showCardAgain(r *http.Request, v authority.Visit, cookie string) (string, error) {
+	return "", s.Authority.ShowCardAgain(r.Context(), v, cookie, cardOf(r))
+}
+
+// cardOf is a cash card as it was typed.
+func cardOf(r *http.Request) authority.CardCheck {
+	return authority.CardCheck{Branch: r.PostFormValue("branch"), AccountType: r.PostFormValue("account_type"), AccountNumber: r.PostFormValue("account_number"), PIN: []byte(digits(r.PostFormValue("pin")))}
+}
+
 func (s *Server) confirmReissue(r *http.Request, v authority.Visit, cookie string) (string, error) {
 	return "", s.Authority.ConfirmReissue(r.Context(), v, cookie, []byte(r.PostFormValue("confirm")))
 }
@@ -245,7 +265,11 @@ func (s *Server) callReissue(r *http.Request, v authority.Visit, cookie string) 
 
 // typePhoneCode takes the code; where it is right there is nothing left to prove, and what was wished is done.
 func (s *Server) typePhoneCode(r *http.Request, v authority.Visit, cookie string) (string, error) {
-	if err := s.Authority.TypePhoneCode(r.Context(), v, cookie, digits(r.PostFormValue("phone_code"))); err != nil {
+	code, err := typedCode(r, "phone_code")
+	if err != nil {
+		return "", err
+	}
+	if err := s.Authority.TypePhoneCode(r.Context(), v, cookie, code); err != nil {
 		return "", err
 	}
 	return s.orderReissue(r, v, cookie)
@@ -266,7 +290,11 @@ func (s *Server) resendReissueNumber(r *http.Request, v authority.Visit, cookie 
 }
 
 func (s *Server) startReissue(r *http.Request, v authority.Visit, cookie string) (string, error) {
-	return "", s.Authority.StartReissue(r.Context(), v, cookie, digits(r.PostFormValue("code")))
+	code, err := typedCode(r, "code")
+	if err != nil {
+		return "", err
+	}
+	return "", s.Authority.StartReissue(r.Context(), v, cookie, code)
 }
 
 func (s *Server) cancelReissue(r *http.Request, v authority.Visit, cookie string) (string, error) {

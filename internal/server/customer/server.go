@@ -64,6 +64,8 @@ func (s *Server) Mount(m *http.ServeMux) {
 	m.HandleFunc("POST /login/passkey/options", s.loginOptions)
 	m.Handle("GET /login/code", s.inside(s.showCode, otp))
 	m.Handle("POST /login/code", s.inside(s.code, otp))
+	m.Handle("GET /login/resync", s.inside(s.showResync, otp))
+	m.Handle("POST /login/resync", s.inside(s.resync, otp))
 	m.Handle("GET /renew", s.inside(s.showRenew, authority.StepRenew, apply, all))
 	m.Handle("POST /renew", s.inside(s.renew, authority.StepRenew, apply, all))
 	m.Handle("GET /login/passwords", s.inside(s.showPasswords, first))
@@ -108,6 +110,7 @@ func (s *Server) Mount(m *http.ServeMux) {
 	m.HandleFunc("GET /reissue", s.showReissue)
 	m.HandleFunc("POST /reissue", s.beginReissue)
 	m.HandleFunc("GET /reissue/state", s.reissueState)
+	m.HandleFunc("POST /reissue/card", s.back(s.showCardAgain))
 	m.HandleFunc("POST /reissue/confirm", s.back(s.confirmReissue))
 	m.HandleFunc("POST /reissue/phone", s.back(s.callReissue))
 	m.HandleFunc("POST /reissue/phone/code", s.back(s.typePhoneCode))
@@ -284,7 +287,7 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, err error) error {
 func (s *Server) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := web.AsProblem(r, s.Authority.Log, err)
 	if forScript(r) {
-		web.WriteProblem(w, r, s.Authority.Log, s.Text.Sentence, err)
+		web.WriteProblem(w, r, s.Authority.Log, s.Text.Title, err)
 		return
 	}
 	if p.Kind == problem.SessionOver {
@@ -338,9 +341,6 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, v *vi
 // Sorry shows an error page for another room of the same host: "client-refused", "login-over" or any kind of refusal.
 func (s *Server) Sorry(w http.ResponseWriter, r *http.Request, status int, kind string) {
 	p := problem.New(problem.Kind(kind))
-	if kind == "login-over" {
-		p = problem.New(problem.SessionOver)
-	}
 	w.Header().Set("Content-Security-Policy", s.CSP()) // the other room's own is for answers without a page
 	v := s.view(w, r, "sorry")
 	v.show(p)

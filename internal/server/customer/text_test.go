@@ -169,6 +169,9 @@ func TestEveryTextUsed(t *testing.T) {
 		add("releasestate.", string(s), string(s)+".text")
 	}
 	add("factor.", "phone", "card")
+	for _, f := range []firstPasswords{{true, true}, {true, false}, {false, true}} {
+		add("passwords.", "lead"+f.Which(), "do"+f.Which())
+	}
 	for _, key := range x.Keys("ja", "customer") {
 		if strings.HasPrefix(key, "act.") {
 			used[key] = true // held by TestEveryAct
@@ -195,7 +198,7 @@ func TestEveryAct(t *testing.T) {
 		audit.TransfersResume, audit.PasskeyHold, audit.VerifierHold, audit.ServiceRestart, audit.AddressRestore, audit.FactorBlock, audit.PhoneSet, audit.ReleaseReceive, audit.ReleaseGrant, audit.ReleaseDecline, audit.LetterShow, audit.TokenRelease, audit.TokenRevoke} // she asks for none of these
 	var want []string
 	for _, a := range []audit.Action{audit.LoginPassword, audit.LoginOTP, audit.Logout, audit.SessionEnd, audit.PasswordChange, audit.TokenApply, audit.TokenCancel, audit.NumberResend,
-		audit.AddressTest, audit.AddressCorrect, audit.TokenRegister, audit.TokenStart, audit.TokenStop, audit.RenewalOrder, audit.TokenRenew, audit.TransactionAuthAdd, audit.TransactionDecide, audit.TransactionOffline,
+		audit.AddressTest, audit.AddressCorrect, audit.TokenRegister, audit.TokenStart, audit.TokenStop, audit.RenewalOrder, audit.TokenRenew, audit.TokenResync, audit.TransactionAuthAdd, audit.TransactionDecide, audit.TransactionOffline,
 		audit.PushChange, audit.LoginPasskey, audit.ErrandAsk, audit.ErrandProve, audit.PhoneBegin, audit.PhoneProve, audit.PasskeyRegister, audit.PasskeyRename, audit.PasskeyRemove, audit.VerifierSet, audit.VerifierRemove, audit.ServiceStop, audit.AddressChange, audit.MailChoose} {
 		want = append(want, "act."+string(a)+".done", "act."+string(a)+".refused")
 	}
@@ -248,10 +251,10 @@ func TestMails(t *testing.T) {
 	compose := web.Compose(texts(t), bank)
 	values := map[string]string{"number": "1234 5678", "app": bank.TokenOrigin, "device": "Windows / Edge", "time": "2026-10-05T05:24:00Z", "expires": "2026-10-06T05:24:00Z", "phone_number": bank.Phone, "phone": "iPhone / Safari",
 		"place": "192.0.2.*", "passkey": "iPhone", "usable": "2026-10-06T05:24:00Z", "before": "iPhone", "objection": "2345-6789-ABCD-EFGH", "objection_link": bank.LoginOrigin + "/not-me#23456789ABCDEFGH",
-		"address": "h*****@example.jp", "mail": "transaction_approved", "factor": "confirm_password", "from": "2026-10-06T05:24:00Z", "what": "transfer", "reference": "7K3M-9QXT"}
-	for _, topic := range []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "password_changed", "transaction_auth_added", "transaction_reported", "transfers_resumed",
+		"address": "h*****@example.jp", "mail": "transaction_approved", "factor": "confirm_password", "from": "2026-10-06T05:24:00Z", "what": "transfer", "reference": "7K3M-9QXT", "asked": "2026-10-05T03:24:00Z"}
+	for _, topic := range []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "token_resynced", "password_changed", "transaction_auth_added", "transaction_reported", "transfers_resumed",
 		"login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "passkey_held", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held", "service_stopped", "service_restarted",
-		"address_changed", "factor_blocked", "token_ordered", "token_registered", "mail_on", "mail_off", "transaction_approved", "login_known_device"} {
+		"address_changed", "callback_denied", "factor_blocked", "token_ordered", "token_registered", "mail_on", "mail_off", "transaction_approved", "login_known_device"} {
 		subject, body, err := compose(topic, values)
 		if err != nil {
 			t.Fatal(err)
@@ -276,7 +279,7 @@ func TestMails(t *testing.T) {
 			}
 		}
 		// A notice of something that she can object to leads to the page that stops her service and asks for no password. No other leads to the log-in host.
-		objection := slices.Contains([]string{"token_started", "token_stopped", "transaction_auth_added", "service_restarted", "address_changed", "token_ordered", "token_registered", "mail_on", "mail_off", "address_corrected", "password_changed", "login_new_device", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held"}, topic)
+		objection := slices.Contains([]string{"token_started", "token_stopped", "token_resynced", "transaction_auth_added", "service_restarted", "address_changed", "token_ordered", "token_registered", "mail_on", "mail_off", "address_corrected", "password_changed", "login_new_device", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held"}, topic)
 		rest := strings.NewReplacer(values["objection_link"], "", bank.LoginOrigin+"/not-me", "").Replace(body)
 		if objection != (rest != body) || objection != strings.Contains(body, values["objection"]) {
 			t.Errorf("%s: a way to object %v\n%s", topic, !objection, body)

@@ -264,7 +264,11 @@ func (s *Server) showStart(w http.ResponseWriter, r *http.Request, on authority.
 }
 
 func (s *Server) start(w http.ResponseWriter, r *http.Request, on authority.Session) error {
-	cookie, err := s.Authority.StartToken(r.Context(), on, digits(r.PostFormValue("code")))
+	code, err := typedCode(r, "code")
+	if err != nil {
+		return err
+	}
+	cookie, err := s.Authority.StartToken(r.Context(), on, code)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,11 @@ func (s *Server) addTransactions(w http.ResponseWriter, r *http.Request, on auth
 	if r.PostFormValue("read") == "" {
 		return problem.New(problem.StepUp)
 	}
-	if err := s.Authority.AddTransactionAuth(r.Context(), on, digits(r.PostFormValue("code"))); err != nil {
+	code, err := typedCode(r, "code")
+	if err != nil {
+		return err
+	}
+	if err := s.Authority.AddTransactionAuth(r.Context(), on, code); err != nil {
 		return err
 	}
 	return s.done(w, r, "transactions", transactionsPage)

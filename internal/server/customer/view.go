@@ -101,6 +101,11 @@ func fieldOf(p *problem.Error) string {
 		return "old"
 	case problem.OTPWrong, problem.OTPUsed, problem.StartRefused:
 		return "code"
+	case problem.CodeForm:
+		field, _ := p.Values["field"].(string)
+		return field
+	case problem.ResyncRefused:
+		return "first"
 	case problem.CodeRefused:
 		return "mailed"
 	case problem.ObjectionRefused:
@@ -175,6 +180,11 @@ func (v *view) Script() string {
 
 // CoolingOff is how long a change rests that no token app has approved.
 func (v *view) CoolingOff() string { return v.s.Text.Span(v.Lang, v.s.Authority.Rules().CoolingOff) }
+
+// CallbackProof is how long a customer has after a call of staff, in words.
+func (v *view) CallbackProof() string {
+	return v.s.Text.Span(v.Lang, v.s.Authority.Rules().PhoneCallbackProof)
+}
 
 // ObjectionTime is how long an address that was replaced is still told of everything.
 func (v *view) ObjectionTime() string {
@@ -320,6 +330,8 @@ var fields = map[string]field{
 	"login_id":          {Type: "text", Autocomplete: "username webauthn", Kind: "name", Max: 64},
 	"login_password":    {Type: "password", Autocomplete: "current-password", Max: 512},
 	"code":              {Type: "text", Autocomplete: "one-time-code", Mode: "numeric", Kind: "code", Max: 32},
+	"first":             {Type: "text", Autocomplete: "off", Mode: "numeric", Kind: "code", Max: 32},
+	"second":            {Type: "text", Autocomplete: "off", Mode: "numeric", Kind: "code", Max: 32},
 	"mailed":            {Type: "text", Autocomplete: "one-time-code", Mode: "numeric", Kind: "code", Max: 32},
 	"secret":            {Type: "password", Autocomplete: "off", Max: 512},
 	"objection":         {Type: "text", Autocomplete: "off", Kind: "name", Max: 40},
@@ -395,6 +407,15 @@ func detail(e audit.Entry, name, otherwise string) string {
 		return d
 	}
 	return otherwise
+}
+
+// typedCode reads a code of the token app or of the telephone from a form. What cannot be one costs no try: a right code is never refused so, and a wrong one learns nothing.
+func typedCode(r *http.Request, field string) (string, error) {
+	code := digits(r.PostFormValue(field))
+	if len(code) < 6 || len(code) > 8 || strings.ContainsFunc(code, func(c rune) bool { return c < '0' || c > '9' }) {
+		return "", problem.New(problem.CodeForm, "field", field)
+	}
+	return code, nil
 }
 
 // digits reads a code as people type it: full-width, with spaces and hyphens.

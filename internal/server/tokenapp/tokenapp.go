@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/server/web"
 )
 
@@ -93,6 +94,7 @@ type tokenAnswer struct {
 	Contract contract `json:"contract"`
 
 	Stopped     string `json:"stopped"`        // since when the customer's service stands still; empty where it does not
+	Ended       string `json:"ended"`          // since when the token is over; empty while it is not
 	ObjectUntil string `json:"object_until"`   // until when this phone, which was left behind, can say that this was not her; empty elsewhere
 	Move        *move  `json:"move,omitempty"` // that a registered phone waits for
 }
@@ -111,7 +113,7 @@ func (s *Server) token(r *http.Request, _ web.Nothing) (tokenAnswer, error) {
 		waits = &m
 	}
 	return tokenAnswer{string(t.State), t.Expires.Format(time.RFC3339), t.Now.Format(time.RFC3339), s.Authority.Bank.TokenOrigin,
-		contract{t.Contract.BankJA, t.Contract.BankEN, t.Contract.Account}, stampOr(t.Stopped), stampOr(t.ObjectUntil), waits}, err
+		contract{t.Contract.BankJA, t.Contract.BankEN, t.Contract.Account}, stampOr(t.Stopped), stampOr(t.Ended), stampOr(t.ObjectUntil), waits}, err
 }
 
 // stampOr writes a time, or nothing where there is none.
@@ -136,11 +138,29 @@ func (s *Server) mountApp(m *http.ServeMux) error {
 		if name == "index.html" { // no redirect to the folder: a precached redirect breaks the offline start
 			m.Handle("GET /{$}", h)
 			m.Handle("GET /r", h)
+			m.HandleFunc("GET /", s.lost(content))
 			return nil
 		}
 		m.Handle("GET /"+name, h)
 		return nil
 	})
+}
+
+// lost answers where there is nothing: a person with the app, which says so and leads back to its beginning.
+func (s *Server) lost(page []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/v1/"):
+			s.API.Refuse(w, r, problem.New(problem.NotFound))
+		case !strings.Contains(r.Header.Get("Accept"), "text/html"):
+			http.NotFound(w, r)
+		default:
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.Header().Set("Cache-Control", "no-store")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write(page) // a reader who has gone needs no answer
+		}
+	}
 }
 
 // file serves one file, compressed where the browser takes that: it is compressed once, when the server starts.

@@ -4,11 +4,15 @@ import (
 	"compress/gzip"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strings"
 	"testing"
 
+	"github.com/inkan-auth/inkan/internal/domain/problem"
+	"github.com/inkan-auth/inkan/internal/server/web"
 	files "github.com/inkan-auth/inkan/web"
 )
 
@@ -54,4 +58,36 @@ func TestTheFirstLoadIsSmall(t *testing.T) {
 		t.Errorf("the first load is %d bytes, at most %d are allowed", total, 60<<10)
 	}
 	t.Logf("first load: %d bytes", total)
+}
+
+// Where there is nothing a person gets the app, which says so and leads back; a program gets a short answer of its own kind.
+func TestWhereThereIsNothing(t *testing.T) {
+	dist, err := fs.Sub(files.Files, "dist/tokenapp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := http.NewServeMux()
+	api := web.API{Log: slog.New(slog.DiscardHandler), Sentence: func(_ string, e *problem.Error) string { return string(e.Kind) }}
+	if err := (&Server{App: dist, API: api}).Mount(m); err != nil {
+		t.Fatal(err)
+	}
+	get := func(path, accept string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		m.ServeHTTP(w, r)
+		return w
+	}
+	app := get("/", "text/html").Body.String()
+	for path, accept := range map[string]string{"/nosuch": "text/html,*/*;q=0.8", "/assets/": "text/html", "/r/more": "text/html"} {
+		if w := get(path, accept); w.Code != http.StatusNotFound || w.Body.String() != app || w.Header().Get("Content-Type") != "text/html; charset=utf-8" {
+			t.Errorf("%s: %d %s %.60q", path, w.Code, w.Header().Get("Content-Type"), w.Body)
+		}
+	}
+	if w := get("/assets/none.js", "*/*"); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), "<") {
+		t.Errorf("a file that is not there: %d %.60q", w.Code, w.Body)
+	}
+	if w := get("/v1/nosuch", "text/html"); w.Code != http.StatusNotFound || w.Header().Get("Content-Type") != "application/problem+json" || !strings.Contains(w.Body.String(), "urn:inkan:problem:not-found") {
+		t.Errorf("a door that is not there: %d %.60q", w.Code, w.Body)
+	}
 }

@@ -132,7 +132,7 @@ func TestAFailureOfOursIsNotTold(t *testing.T) {
 	var log bytes.Buffer
 	r := httptest.NewRequestWithContext(t.Context(), "GET", "/x", nil)
 	rec := httptest.NewRecorder()
-	WriteProblem(rec, r, slog.New(slog.NewJSONHandler(&log, nil)), func(_, key string) string { return key }, fmt.Errorf("reading: %s", "table customer of host db7"))
+	WriteProblem(rec, r, slog.New(slog.NewJSONHandler(&log, nil)), func(_ string, e *problem.Error) string { return string(e.Kind) }, fmt.Errorf("reading: %s", "table customer of host db7"))
 	if rec.Code != http.StatusServiceUnavailable || strings.Contains(rec.Body.String(), "customer") || !strings.Contains(log.String(), "db7") {
 		t.Errorf("%d %s; the log: %s", rec.Code, rec.Body, &log)
 	}

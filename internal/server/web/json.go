@@ -18,7 +18,7 @@ import (
 // API is what JSON doors share.
 type API struct {
 	Log      *slog.Logger
-	Sentence func(lang, key string) string
+	Sentence func(lang string, e *problem.Error) string // what happened, with its facts
 }
 
 // Refuse answers a request that reaches no door.

@@ -22,6 +22,7 @@ var statuses = map[problem.Kind]int{
 	problem.SessionOver: http.StatusUnauthorized,
 	problem.StepUp:      http.StatusForbidden,
 	problem.BadClient:   http.StatusUnauthorized,
+	problem.LoginOver:   http.StatusForbidden,
 
 	problem.LoginRefused:    http.StatusUnauthorized,
 	problem.ConfirmRefused:  http.StatusForbidden,
@@ -31,13 +32,15 @@ var statuses = map[problem.Kind]int{
 	problem.ServiceStopped:  http.StatusForbidden,
 	problem.StopRefused:     http.StatusUnauthorized,
 
-	problem.OTPWrong:     http.StatusForbidden,
-	problem.OTPUsed:      http.StatusConflict,
-	problem.OTPLocked:    http.StatusForbidden,
-	problem.TokenExpired: http.StatusForbidden,
-	problem.TokenNone:    http.StatusConflict,
-	problem.TokenInUse:   http.StatusConflict,
-	problem.ProofRefused: http.StatusUnauthorized,
+	problem.OTPWrong:      http.StatusForbidden,
+	problem.ResyncRefused: http.StatusForbidden,
+	problem.OTPUsed:       http.StatusConflict,
+	problem.CodeForm:      http.StatusUnprocessableEntity,
+	problem.OTPLocked:     http.StatusForbidden,
+	problem.TokenExpired:  http.StatusForbidden,
+	problem.TokenNone:     http.StatusConflict,
+	problem.TokenInUse:    http.StatusConflict,
+	problem.ProofRefused:  http.StatusUnauthorized,
 
 	problem.RenewalEarly:        http.StatusConflict,
 	problem.RenewalLate:         http.StatusGone,
@@ -50,11 +53,13 @@ var statuses = map[problem.Kind]int{
 	problem.RenewalBurnt:        http.StatusGone,
 	problem.KeyRenewed:          http.StatusConflict,
 
-	problem.CardRefused:    http.StatusForbidden,
-	problem.ReissueOver:    http.StatusGone,
-	problem.ServiceRunning: http.StatusConflict,
-	problem.ReleaseRefused: http.StatusUnprocessableEntity,
-	problem.ReleaseNone:    http.StatusNotFound,
+	problem.CardRefused:      http.StatusForbidden,
+	problem.ReissueOver:      http.StatusGone,
+	problem.ServiceRunning:   http.StatusConflict,
+	problem.TransfersRunning: http.StatusConflict,
+	problem.Unchanged:        http.StatusConflict,
+	problem.ReleaseRefused:   http.StatusUnprocessableEntity,
+	problem.ReleaseNone:      http.StatusNotFound,
 
 	problem.EnrolmentOpen:       http.StatusConflict,
 	problem.EnrolmentNone:       http.StatusConflict,
@@ -97,6 +102,7 @@ var statuses = map[problem.Kind]int{
 	problem.PhoneLimit:             http.StatusTooManyRequests,
 	problem.PhoneBusy:              http.StatusConflict,
 	problem.PhoneRefused:           http.StatusForbidden,
+	problem.CallbackFirst:          http.StatusPreconditionRequired,
 	problem.PhoneOver:              http.StatusGone,
 	problem.ObjectionRefused:       http.StatusForbidden,
 	problem.ObjectionLate:          http.StatusGone,
@@ -157,7 +163,7 @@ func AsProblem(r *http.Request, log *slog.Logger, err error) *problem.Error {
 }
 
 // WriteProblem answers with a problem document (RFC 9457). Its type ends in the kind; the sentence is in the reader's language.
-func WriteProblem(w http.ResponseWriter, r *http.Request, log *slog.Logger, sentence func(lang, key string) string, err error) {
+func WriteProblem(w http.ResponseWriter, r *http.Request, log *slog.Logger, sentence func(lang string, e *problem.Error) string, err error) {
 	p := AsProblem(r, log, err)
 	doc := p.Plain()
 	if doc == nil {
@@ -165,7 +171,7 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, log *slog.Logger, sent
 	}
 	doc["type"] = "urn:inkan:problem:" + string(p.Kind)
 	doc["status"] = Status(p.Kind)
-	doc["title"] = sentence(Lang(r), string(p.Kind)+".what")
+	doc["title"] = sentence(Lang(r), p)
 	doc["instance"] = "urn:inkan:request:" + RequestID(r.Context())
 	if s, ok := p.Values["retry_after"].(int); ok {
 		w.Header().Set("Retry-After", strconv.Itoa(s))

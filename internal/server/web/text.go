@@ -66,7 +66,7 @@ func (t *Texts) Say(lang, file, key string, pairs ...any) string {
 	return fill(s, pairs)
 }
 
-// Sentence gives a sentence about a refusal, such as "otp-wrong.what", without values: for problem documents, which carry their values beside it.
+// Sentence gives a sentence about a refusal that has no values, such as "unavailable.what".
 func (t *Texts) Sentence(lang, key string) string { return t.Say(lang, "problem", key) }
 
 func fill(s string, pairs []any) string {
@@ -162,6 +162,9 @@ func (t *Texts) Refusal(lang string, e *problem.Error) Refusal {
 	return r
 }
 
+// Title says in one sentence what happened, for problem documents.
+func (t *Texts) Title(lang string, e *problem.Error) string { return t.Refusal(lang, e).What }
+
 // value writes one fact of a refusal in words.
 func (t *Texts) value(lang string, e *problem.Error, name string, v any) string {
 	switch v := v.(type) {
@@ -200,10 +203,10 @@ func number(v any) (int, bool) {
 }
 
 // topics are the notices that the authority may ask for.
-var topics = []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "token_renewed", "renewal_number", "token_reminder", "token_expired", "password_changed",
+var topics = []string{"registration_number", "address_test", "address_corrected", "token_started", "token_stopped", "token_locked", "token_renewed", "token_resynced", "renewal_number", "token_reminder", "token_expired", "password_changed",
 	"transaction_auth_added", "transaction_reported", "transfers_resumed", "login_new_device", "passkey_code", "passkey_registered", "passkey_resting", "passkey_removed", "passkey_renamed", "passkey_held", "verifier_set", "verifier_replaced", "verifier_resting", "verifier_removed", "verifier_held",
 	"token_moved", "reissue_ordered", "token_reissued", "release_made", "release_received", "release_granted", "release_declined", "letter_made", "service_stopped", "service_restarted",
-	"address_changed", "factor_blocked", "token_ordered", "token_registered", "mail_on", "mail_off", "transaction_approved", "login_known_device"}
+	"address_changed", "callback_denied", "factor_blocked", "token_ordered", "token_registered", "mail_on", "mail_off", "transaction_approved", "login_known_device"}
 
 // Compose gives the words of each notice: first in Japanese, then in English, as plain text. No notice leads to a page that asks for a
 // password.

@@ -14,7 +14,8 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM release_request WHERE state = 'made'
   (SELECT count(*) FROM (SELECT 1 FROM release_request WHERE state = 'received' LIMIT 100) AS b) AS received,
   (SELECT count(*) FROM (SELECT 1 FROM release_request WHERE state = 'submitted' LIMIT 100) AS c) AS submitted,
   (SELECT count(*) FROM (SELECT 1 FROM staff_order o WHERE o.state = 'asked' AND o.expires_at > CAST($1 AS BIGINT) AND o.maker_person <> CAST($2 AS TEXT) LIMIT 100) AS d) AS orders,
-  (SELECT count(*) FROM (SELECT 1 FROM incident WHERE state <> 'closed' LIMIT 100) AS e) AS incidents
+  (SELECT count(*) FROM (SELECT 1 FROM incident WHERE state <> 'closed' LIMIT 100) AS e) AS incidents,
+  (SELECT count(*) FROM (SELECT 1 FROM phone_check p WHERE p.way = 'staff_callback' AND p.state = 'waiting' AND p.expires_at > CAST($1 AS BIGINT) LIMIT 100) AS f) AS callbacks
 `
 
 type DeskWaitingParams struct {
@@ -28,6 +29,7 @@ type DeskWaitingRow struct {
 	Submitted int64
 	Orders    int64
 	Incidents int64
+	Callbacks int64
 }
 
 // What waits at the console; each is counted up to a hundred and no further, so that a long queue costs no more than a short one.
@@ -40,6 +42,7 @@ func (q *Queries) DeskWaiting(ctx context.Context, arg DeskWaitingParams) (DeskW
 		&i.Submitted,
 		&i.Orders,
 		&i.Incidents,
+		&i.Callbacks,
 	)
 	return i, err
 }

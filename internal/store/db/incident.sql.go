@@ -34,7 +34,7 @@ func (q *Queries) CloseIncident(ctx context.Context, arg CloseIncidentParams) (i
 }
 
 const codeUses = `-- name: CodeUses :many
-SELECT id, at, actor_kind, actor, action, customer, object, outcome, reason, device, source, detail, sealed_at FROM audit_entry WHERE customer = $1 AND id >= $2 AND outcome = 'done' AND action IN ('login.otp', 'otp.verify', 'token.start', 'password.change', 'transaction_auth.add', 'service.stop') ORDER BY id DESC LIMIT 20
+SELECT id, at, actor_kind, actor, action, customer, object, outcome, reason, device, source, detail, sealed_at FROM audit_entry WHERE customer = $1 AND id >= $2 AND outcome = 'done' AND action IN ('login.otp', 'otp.verify', 'token.start', 'password.change', 'transaction_auth.add', 'service.stop', 'token.resync') ORDER BY id DESC LIMIT 20
 `
 
 type CodeUsesParams struct {

@@ -105,6 +105,57 @@ func (q *Queries) GiveBackThrottle(ctx context.Context, bucket string) error {
 	return err
 }
 
+const latestLogins = `-- name: LatestLogins :many
+SELECT hash, id, chain, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place FROM session s WHERE s.customer = $1 AND s.level = 'full' AND NOT EXISTS (SELECT 1 FROM session e WHERE e.chain = s.chain AND e.level = 'full' AND e.created_at < s.created_at)
+ORDER BY s.created_at DESC LIMIT $2
+`
+
+type LatestLoginsParams struct {
+	Customer string
+	Limit    int32
+}
+
+func (q *Queries) LatestLogins(ctx context.Context, arg LatestLoginsParams) ([]Session, error) {
+	rows, err := q.db.QueryContext(ctx, latestLogins, arg.Customer, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Session
+	for rows.Next() {
+		var i Session
+		if err := rows.Scan(
+			&i.Hash,
+			&i.ID,
+			&i.Chain,
+			&i.Customer,
+			&i.Level,
+			&i.Amr,
+			&i.Channel,
+			&i.Device,
+			&i.Source,
+			&i.Browser,
+			&i.AuthAt,
+			&i.CreatedAt,
+			&i.SeenAt,
+			&i.ExpiresAt,
+			&i.EndedAt,
+			&i.PreviousAt,
+			&i.PreviousPlace,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const latestMailsOf = `-- name: LatestMailsOf :many
 SELECT id, customer, topic, address, sealed, state, created_at, due_at, expires_at, lease_until, tries, ended_at, reason FROM outbox WHERE customer = $1 AND address <> '' ORDER BY created_at DESC, id DESC LIMIT $2
 `
@@ -152,7 +203,7 @@ func (q *Queries) LatestMailsOf(ctx context.Context, arg LatestMailsOfParams) ([
 }
 
 const latestPhoneCheckOf = `-- name: LatestPhoneCheckOf :one
-SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at FROM phone_check WHERE customer = $1 ORDER BY created_at DESC, id DESC LIMIT 1
+SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at, caller, shown_at, missed, missed_at FROM phone_check WHERE customer = $1 ORDER BY created_at DESC, id DESC LIMIT 1
 `
 
 func (q *Queries) LatestPhoneCheckOf(ctx context.Context, customer string) (PhoneCheck, error) {
@@ -172,6 +223,10 @@ func (q *Queries) LatestPhoneCheckOf(ctx context.Context, customer string) (Phon
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.EndedAt,
+		&i.Caller,
+		&i.ShownAt,
+		&i.Missed,
+		&i.MissedAt,
 	)
 	return i, err
 }
@@ -200,56 +255,6 @@ func (q *Queries) LatestReissueOf(ctx context.Context, customer string) (Reissue
 		&i.EndedAt,
 	)
 	return i, err
-}
-
-const latestSessionsOf = `-- name: LatestSessionsOf :many
-SELECT hash, id, chain, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place FROM session WHERE customer = $1 AND level = 'full' ORDER BY created_at DESC LIMIT $2
-`
-
-type LatestSessionsOfParams struct {
-	Customer string
-	Limit    int32
-}
-
-func (q *Queries) LatestSessionsOf(ctx context.Context, arg LatestSessionsOfParams) ([]Session, error) {
-	rows, err := q.db.QueryContext(ctx, latestSessionsOf, arg.Customer, arg.Limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Session
-	for rows.Next() {
-		var i Session
-		if err := rows.Scan(
-			&i.Hash,
-			&i.ID,
-			&i.Chain,
-			&i.Customer,
-			&i.Level,
-			&i.Amr,
-			&i.Channel,
-			&i.Device,
-			&i.Source,
-			&i.Browser,
-			&i.AuthAt,
-			&i.CreatedAt,
-			&i.SeenAt,
-			&i.ExpiresAt,
-			&i.EndedAt,
-			&i.PreviousAt,
-			&i.PreviousPlace,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const latestTokenOf = `-- name: LatestTokenOf :one

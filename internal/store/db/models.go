@@ -379,6 +379,10 @@ type PhoneCheck struct {
 	CreatedAt  int64
 	ExpiresAt  int64
 	EndedAt    int64
+	Caller     string
+	ShownAt    int64
+	Missed     int64
+	MissedAt   int64
 }
 
 type PhoneTurn struct {

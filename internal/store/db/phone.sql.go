@@ -48,7 +48,7 @@ func (q *Queries) EndPhoneCheck(ctx context.Context, arg EndPhoneCheckParams) (i
 }
 
 const expiredPhoneChecks = `-- name: ExpiredPhoneChecks :many
-SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at FROM phone_check WHERE state IN ('waiting', 'ringing', 'answered') AND expires_at <= $1 ORDER BY expires_at LIMIT $2
+SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at, caller, shown_at, missed, missed_at FROM phone_check WHERE state IN ('waiting', 'ringing', 'answered') AND expires_at <= $1 ORDER BY expires_at LIMIT $2
 `
 
 type ExpiredPhoneChecksParams struct {
@@ -79,6 +79,10 @@ func (q *Queries) ExpiredPhoneChecks(ctx context.Context, arg ExpiredPhoneChecks
 			&i.CreatedAt,
 			&i.ExpiresAt,
 			&i.EndedAt,
+			&i.Caller,
+			&i.ShownAt,
+			&i.Missed,
+			&i.MissedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -126,7 +130,7 @@ func (q *Queries) InsertPhoneCheck(ctx context.Context, arg InsertPhoneCheckPara
 }
 
 const latestPhoneCheck = `-- name: LatestPhoneCheck :one
-SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at FROM phone_check WHERE object = $1 ORDER BY CASE WHEN ended_at = 0 THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 1
+SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at, caller, shown_at, missed, missed_at FROM phone_check WHERE object = $1 ORDER BY CASE WHEN ended_at = 0 THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 1
 `
 
 func (q *Queries) LatestPhoneCheck(ctx context.Context, object string) (PhoneCheck, error) {
@@ -146,8 +150,37 @@ func (q *Queries) LatestPhoneCheck(ctx context.Context, object string) (PhoneChe
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.EndedAt,
+		&i.Caller,
+		&i.ShownAt,
+		&i.Missed,
+		&i.MissedAt,
 	)
 	return i, err
+}
+
+const missCallback = `-- name: MissCallback :execrows
+UPDATE phone_check SET missed = missed + 1, missed_at = $2 WHERE id = $1 AND way = 'staff_callback' AND state = 'waiting' AND caller = $3 AND missed = $4
+`
+
+type MissCallbackParams struct {
+	ID       string
+	MissedAt int64
+	Caller   string
+	Was      int64
+}
+
+// was says how many calls the page knew of: a second click counts none.
+func (q *Queries) MissCallback(ctx context.Context, arg MissCallbackParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, missCallback,
+		arg.ID,
+		arg.MissedAt,
+		arg.Caller,
+		arg.Was,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const movePhoneCheck = `-- name: MovePhoneCheck :execrows
@@ -168,8 +201,37 @@ func (q *Queries) MovePhoneCheck(ctx context.Context, arg MovePhoneCheckParams) 
 	return result.RowsAffected()
 }
 
+const openCallbackOf = `-- name: OpenCallbackOf :one
+SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at, caller, shown_at, missed, missed_at FROM phone_check WHERE customer = $1 AND way = 'staff_callback' AND state = 'waiting'
+`
+
+func (q *Queries) OpenCallbackOf(ctx context.Context, customer string) (PhoneCheck, error) {
+	row := q.db.QueryRowContext(ctx, openCallbackOf, customer)
+	var i PhoneCheck
+	err := row.Scan(
+		&i.ID,
+		&i.Customer,
+		&i.Object,
+		&i.Way,
+		&i.State,
+		&i.Reason,
+		&i.Language,
+		&i.NumberMac,
+		&i.CodeSealed,
+		&i.Call,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.EndedAt,
+		&i.Caller,
+		&i.ShownAt,
+		&i.Missed,
+		&i.MissedAt,
+	)
+	return i, err
+}
+
 const openCallbacks = `-- name: OpenCallbacks :many
-SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at FROM phone_check WHERE way = 'staff_callback' AND state = 'waiting' AND expires_at > CAST($1 AS BIGINT) AND id > $2 ORDER BY id LIMIT $3
+SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at, caller, shown_at, missed, missed_at FROM phone_check WHERE way = 'staff_callback' AND state = 'waiting' AND expires_at > CAST($1 AS BIGINT) AND id > $2 ORDER BY id LIMIT $3
 `
 
 type OpenCallbacksParams struct {
@@ -201,6 +263,10 @@ func (q *Queries) OpenCallbacks(ctx context.Context, arg OpenCallbacksParams) ([
 			&i.CreatedAt,
 			&i.ExpiresAt,
 			&i.EndedAt,
+			&i.Caller,
+			&i.ShownAt,
+			&i.Missed,
+			&i.MissedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -216,7 +282,7 @@ func (q *Queries) OpenCallbacks(ctx context.Context, arg OpenCallbacksParams) ([
 }
 
 const openPhoneCheck = `-- name: OpenPhoneCheck :one
-SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at FROM phone_check WHERE object = $1 AND state IN ('waiting', 'ringing', 'answered')
+SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at, caller, shown_at, missed, missed_at FROM phone_check WHERE object = $1 AND state IN ('waiting', 'ringing', 'answered')
 `
 
 func (q *Queries) OpenPhoneCheck(ctx context.Context, object string) (PhoneCheck, error) {
@@ -236,12 +302,16 @@ func (q *Queries) OpenPhoneCheck(ctx context.Context, object string) (PhoneCheck
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.EndedAt,
+		&i.Caller,
+		&i.ShownAt,
+		&i.Missed,
+		&i.MissedAt,
 	)
 	return i, err
 }
 
 const phoneCheckByID = `-- name: PhoneCheckByID :one
-SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at FROM phone_check WHERE id = $1
+SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at, caller, shown_at, missed, missed_at FROM phone_check WHERE id = $1
 `
 
 func (q *Queries) PhoneCheckByID(ctx context.Context, id string) (PhoneCheck, error) {
@@ -261,12 +331,16 @@ func (q *Queries) PhoneCheckByID(ctx context.Context, id string) (PhoneCheck, er
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.EndedAt,
+		&i.Caller,
+		&i.ShownAt,
+		&i.Missed,
+		&i.MissedAt,
 	)
 	return i, err
 }
 
 const phoneProvedSince = `-- name: PhoneProvedSince :one
-SELECT ended_at FROM phone_check WHERE object = $1 AND state = 'proved' AND ended_at >= $2
+SELECT ended_at, way FROM phone_check WHERE object = $1 AND state = 'proved' AND ended_at >= $2
   AND created_at > (SELECT c.phone_since FROM customer c WHERE c.id = phone_check.customer)
   AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) ORDER BY ended_at DESC LIMIT 1
 `
@@ -276,11 +350,16 @@ type PhoneProvedSinceParams struct {
 	EndedAt int64
 }
 
-func (q *Queries) PhoneProvedSince(ctx context.Context, arg PhoneProvedSinceParams) (int64, error) {
+type PhoneProvedSinceRow struct {
+	EndedAt int64
+	Way     string
+}
+
+func (q *Queries) PhoneProvedSince(ctx context.Context, arg PhoneProvedSinceParams) (PhoneProvedSinceRow, error) {
 	row := q.db.QueryRowContext(ctx, phoneProvedSince, arg.Object, arg.EndedAt)
-	var ended_at int64
-	err := row.Scan(&ended_at)
-	return ended_at, err
+	var i PhoneProvedSinceRow
+	err := row.Scan(&i.EndedAt, &i.Way)
+	return i, err
 }
 
 const phoneSends = `-- name: PhoneSends :many
@@ -316,7 +395,7 @@ func (q *Queries) PhoneSends(ctx context.Context, arg PhoneSendsParams) ([]int64
 }
 
 const provedByCall = `-- name: ProvedByCall :one
-SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at FROM phone_check WHERE number_mac = $1 AND way = 'call_in' AND state = 'proved' AND call = $2
+SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at, caller, shown_at, missed, missed_at FROM phone_check WHERE number_mac = $1 AND way = 'call_in' AND state = 'proved' AND call = $2
 `
 
 type ProvedByCallParams struct {
@@ -341,6 +420,10 @@ func (q *Queries) ProvedByCall(ctx context.Context, arg ProvedByCallParams) (Pho
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.EndedAt,
+		&i.Caller,
+		&i.ShownAt,
+		&i.Missed,
+		&i.MissedAt,
 	)
 	return i, err
 }
@@ -363,6 +446,24 @@ func (q *Queries) SetPhone(ctx context.Context, arg SetPhoneParams) (int64, erro
 	return result.RowsAffected()
 }
 
+const takeCallback = `-- name: TakeCallback :execrows
+UPDATE phone_check SET caller = $2, shown_at = $3 WHERE id = $1 AND way = 'staff_callback' AND state = 'waiting' AND expires_at > CAST($3 AS BIGINT)
+`
+
+type TakeCallbackParams struct {
+	ID      string
+	Caller  string
+	ShownAt int64
+}
+
+func (q *Queries) TakeCallback(ctx context.Context, arg TakeCallbackParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, takeCallback, arg.ID, arg.Caller, arg.ShownAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const takePhoneTurn = `-- name: TakePhoneTurn :exec
 INSERT INTO phone_turn (customer, begun) VALUES ($1, 1) ON CONFLICT (customer) DO UPDATE SET begun = phone_turn.begun + 1
 `
@@ -373,7 +474,7 @@ func (q *Queries) TakePhoneTurn(ctx context.Context, customer string) error {
 }
 
 const waitingOnNumber = `-- name: WaitingOnNumber :one
-SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at FROM phone_check WHERE number_mac = $1 AND way = 'call_in' AND state = 'waiting'
+SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at, caller, shown_at, missed, missed_at FROM phone_check WHERE number_mac = $1 AND way = 'call_in' AND state = 'waiting'
 `
 
 func (q *Queries) WaitingOnNumber(ctx context.Context, numberMac []byte) (PhoneCheck, error) {
@@ -393,6 +494,10 @@ func (q *Queries) WaitingOnNumber(ctx context.Context, numberMac []byte) (PhoneC
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.EndedAt,
+		&i.Caller,
+		&i.ShownAt,
+		&i.Missed,
+		&i.MissedAt,
 	)
 	return i, err
 }

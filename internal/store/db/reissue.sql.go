@@ -9,6 +9,23 @@ import (
 	"context"
 )
 
+const cardReissue = `-- name: CardReissue :execrows
+UPDATE reissue SET card_at = $2 WHERE id = $1 AND state = 'open' AND expires_at > CAST($2 AS BIGINT)
+`
+
+type CardReissueParams struct {
+	ID     string
+	CardAt int64
+}
+
+func (q *Queries) CardReissue(ctx context.Context, arg CardReissueParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, cardReissue, arg.ID, arg.CardAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const confirmReissue = `-- name: ConfirmReissue :execrows
 UPDATE reissue SET confirm_at = $2 WHERE id = $1 AND state = 'open' AND expires_at > CAST($2 AS BIGINT)
 `
@@ -259,6 +276,68 @@ func (q *Queries) ReissueByHash(ctx context.Context, hash []byte) (Reissue, erro
 		&i.EndedAt,
 	)
 	return i, err
+}
+
+const reissueByID = `-- name: ReissueByID :one
+SELECT id, hash, customer, wish, state, card_at, confirm_at, phone_at, enrolment, device, source, created_at, expires_at, ended_at FROM reissue WHERE id = $1
+`
+
+func (q *Queries) ReissueByID(ctx context.Context, id string) (Reissue, error) {
+	row := q.db.QueryRowContext(ctx, reissueByID, id)
+	var i Reissue
+	err := row.Scan(
+		&i.ID,
+		&i.Hash,
+		&i.Customer,
+		&i.Wish,
+		&i.State,
+		&i.CardAt,
+		&i.ConfirmAt,
+		&i.PhoneAt,
+		&i.Enrolment,
+		&i.Device,
+		&i.Source,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.EndedAt,
+	)
+	return i, err
+}
+
+const stretchReissue = `-- name: StretchReissue :execrows
+UPDATE reissue SET expires_at = $2 WHERE id = $1 AND state = 'open'
+`
+
+type StretchReissueParams struct {
+	ID        string
+	ExpiresAt int64
+}
+
+// While staff are awaited, and after their call, an open one lives as long as that takes.
+func (q *Queries) StretchReissue(ctx context.Context, arg StretchReissueParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, stretchReissue, arg.ID, arg.ExpiresAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const unstretchReissue = `-- name: UnstretchReissue :execrows
+UPDATE reissue SET expires_at = card_at + CAST($2 AS BIGINT) WHERE id = $1 AND state = 'open'
+`
+
+type UnstretchReissueParams struct {
+	ID   string
+	Span int64
+}
+
+// Where nothing came of it, it ends when it would have ended anyway.
+func (q *Queries) UnstretchReissue(ctx context.Context, arg UnstretchReissueParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, unstretchReissue, arg.ID, arg.Span)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const withdrawReissues = `-- name: WithdrawReissues :execrows

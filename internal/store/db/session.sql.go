@@ -204,6 +204,37 @@ func (q *Queries) LastFullSession(ctx context.Context, customer string) (Session
 	return i, err
 }
 
+const lastLogin = `-- name: LastLogin :one
+SELECT hash, id, chain, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place FROM session s WHERE s.customer = $1 AND s.level = 'full' AND NOT EXISTS (SELECT 1 FROM session e WHERE e.chain = s.chain AND e.level = 'full' AND e.created_at < s.created_at)
+ORDER BY s.created_at DESC LIMIT 1
+`
+
+// A login goes on in a new session where something is proved in it: the first of them is the login.
+func (q *Queries) LastLogin(ctx context.Context, customer string) (Session, error) {
+	row := q.db.QueryRowContext(ctx, lastLogin, customer)
+	var i Session
+	err := row.Scan(
+		&i.Hash,
+		&i.ID,
+		&i.Chain,
+		&i.Customer,
+		&i.Level,
+		&i.Amr,
+		&i.Channel,
+		&i.Device,
+		&i.Source,
+		&i.Browser,
+		&i.AuthAt,
+		&i.CreatedAt,
+		&i.SeenAt,
+		&i.ExpiresAt,
+		&i.EndedAt,
+		&i.PreviousAt,
+		&i.PreviousPlace,
+	)
+	return i, err
+}
+
 const liveSession = `-- name: LiveSession :one
 SELECT hash, id, chain, customer, level, amr, channel, device, source, browser, auth_at, created_at, seen_at, expires_at, ended_at, previous_at, previous_place FROM session WHERE hash = $1 AND ended_at = 0 AND expires_at > $2 AND seen_at > $3
   AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1)

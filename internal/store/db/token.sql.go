@@ -140,6 +140,23 @@ func (q *Queries) ExpiredTokens(ctx context.Context, arg ExpiredTokensParams) ([
 	return items, nil
 }
 
+const forgetDrift = `-- name: ForgetDrift :execrows
+UPDATE token SET drift = 0 WHERE id = $1 AND drift = $2 AND state = 'active'
+`
+
+type ForgetDriftParams struct {
+	ID    string
+	Drift int64
+}
+
+func (q *Queries) ForgetDrift(ctx context.Context, arg ForgetDriftParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, forgetDrift, arg.ID, arg.Drift)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const insertToken = `-- name: InsertToken :exec
 INSERT INTO token (id, customer, enrolment, state, generation, platform, signing_key, key_thumbprint, certificate, otp_key, ocra_key,
     digits, step_seconds, last_step, drift, registered_at, started_at, expires_at, ended_at, version)
@@ -279,6 +296,34 @@ func (q *Queries) OTPTokens(ctx context.Context, arg OTPTokensParams) ([]OTPToke
 		return nil, err
 	}
 	return items, nil
+}
+
+const resyncToken = `-- name: ResyncToken :execrows
+UPDATE token SET last_step = $2, drift = $3
+WHERE token.id = $1 AND token.last_step < CAST($2 AS BIGINT) - 1 AND state = 'active' AND expires_at > $4
+  AND CAST($5 AS BIGINT) > (SELECT f.not_before FROM fence f WHERE f.id = 1)
+`
+
+type ResyncTokenParams struct {
+	ID        string
+	LastStep  int64
+	Drift     int64
+	ExpiresAt int64
+	StepAt    int64
+}
+
+func (q *Queries) ResyncToken(ctx context.Context, arg ResyncTokenParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, resyncToken,
+		arg.ID,
+		arg.LastStep,
+		arg.Drift,
+		arg.ExpiresAt,
+		arg.StepAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const setTokenState = `-- name: SetTokenState :execrows

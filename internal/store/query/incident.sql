@@ -37,7 +37,7 @@ SELECT opened_at FROM incident WHERE state <> 'closed' ORDER BY place DESC LIMIT
 
 -- name: CodeUses :many
 -- Newest first, what may have used up a code of hers lately, however much else was refused since.
-SELECT * FROM audit_entry WHERE customer = $1 AND id >= sqlc.arg(since) AND outcome = 'done' AND action IN ('login.otp', 'otp.verify', 'token.start', 'password.change', 'transaction_auth.add', 'service.stop') ORDER BY id DESC LIMIT 20;
+SELECT * FROM audit_entry WHERE customer = $1 AND id >= sqlc.arg(since) AND outcome = 'done' AND action IN ('login.otp', 'otp.verify', 'token.start', 'password.change', 'transaction_auth.add', 'service.stop', 'token.resync') ORDER BY id DESC LIMIT 20;
 
 -- name: LoginsFrom :many
 SELECT customer, CAST(max(created_at) AS BIGINT) AS at FROM session WHERE source = $1 AND created_at >= sqlc.arg(since) AND created_at <= sqlc.arg(until) AND customer <> sqlc.arg(besides) GROUP BY customer ORDER BY at DESC LIMIT $2;

@@ -19,8 +19,9 @@ SELECT * FROM attempt WHERE customer = $1 ORDER BY factor, lane LIMIT $2;
 -- name: BrowsersOf :many
 SELECT * FROM browser WHERE customer = $1 ORDER BY last_at DESC LIMIT $2;
 
--- name: LatestSessionsOf :many
-SELECT * FROM session WHERE customer = $1 AND level = 'full' ORDER BY created_at DESC LIMIT $2;
+-- name: LatestLogins :many
+SELECT * FROM session s WHERE s.customer = $1 AND s.level = 'full' AND NOT EXISTS (SELECT 1 FROM session e WHERE e.chain = s.chain AND e.level = 'full' AND e.created_at < s.created_at)
+ORDER BY s.created_at DESC LIMIT $2;
 
 -- name: LatestReissueOf :one
 SELECT * FROM reissue WHERE customer = $1 ORDER BY created_at DESC, id DESC LIMIT 1;

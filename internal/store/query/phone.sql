@@ -31,7 +31,7 @@ SELECT * FROM phone_check WHERE number_mac = $1 AND way = 'call_in' AND state = 
 SELECT * FROM phone_check WHERE number_mac = $1 AND way = 'call_in' AND state = 'proved' AND call = $2;
 
 -- name: PhoneProvedSince :one
-SELECT ended_at FROM phone_check WHERE object = $1 AND state = 'proved' AND ended_at >= $2
+SELECT ended_at, way FROM phone_check WHERE object = $1 AND state = 'proved' AND ended_at >= $2
   AND created_at > (SELECT c.phone_since FROM customer c WHERE c.id = phone_check.customer)
   AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) ORDER BY ended_at DESC LIMIT 1;
 
@@ -40,6 +40,16 @@ SELECT * FROM phone_check WHERE state IN ('waiting', 'ringing', 'answered') AND 
 
 -- name: OpenCallbacks :many
 SELECT * FROM phone_check WHERE way = 'staff_callback' AND state = 'waiting' AND expires_at > CAST(sqlc.arg(now) AS BIGINT) AND id > sqlc.arg(after) ORDER BY id LIMIT sqlc.arg(most);
+
+-- name: OpenCallbackOf :one
+SELECT * FROM phone_check WHERE customer = $1 AND way = 'staff_callback' AND state = 'waiting';
+
+-- name: TakeCallback :execrows
+UPDATE phone_check SET caller = $2, shown_at = $3 WHERE id = $1 AND way = 'staff_callback' AND state = 'waiting' AND expires_at > CAST($3 AS BIGINT);
+
+-- name: MissCallback :execrows
+-- was says how many calls the page knew of: a second click counts none.
+UPDATE phone_check SET missed = missed + 1, missed_at = $2 WHERE id = $1 AND way = 'staff_callback' AND state = 'waiting' AND caller = $3 AND missed = sqlc.arg(was);
 
 -- name: SetPhone :execrows
 UPDATE customer SET phone = $2, phone_since = $3, version = version + 1 WHERE id = $1;

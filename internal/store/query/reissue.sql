@@ -14,6 +14,20 @@ UPDATE reissue SET confirm_at = $2 WHERE id = $1 AND state = 'open' AND expires_
 -- name: PhoneReissue :execrows
 UPDATE reissue SET phone_at = $2 WHERE id = $1 AND state = 'open' AND expires_at > CAST(sqlc.arg(now) AS BIGINT);
 
+-- name: ReissueByID :one
+SELECT * FROM reissue WHERE id = $1;
+
+-- name: CardReissue :execrows
+UPDATE reissue SET card_at = $2 WHERE id = $1 AND state = 'open' AND expires_at > CAST($2 AS BIGINT);
+
+-- name: StretchReissue :execrows
+-- While staff are awaited, and after their call, an open one lives as long as that takes.
+UPDATE reissue SET expires_at = $2 WHERE id = $1 AND state = 'open';
+
+-- name: UnstretchReissue :execrows
+-- Where nothing came of it, it ends when it would have ended anyway.
+UPDATE reissue SET expires_at = card_at + CAST(sqlc.arg(span) AS BIGINT) WHERE id = $1 AND state = 'open';
+
 -- name: OrderReissue :execrows
 UPDATE reissue SET state = 'ordered', enrolment = $2, expires_at = $3 WHERE id = $1 AND state = 'open' AND expires_at > CAST(sqlc.arg(now) AS BIGINT);
 

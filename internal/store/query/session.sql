@@ -25,6 +25,11 @@ SELECT * FROM session WHERE customer = $1 AND ended_at = 0 AND level = 'full' AN
 -- name: LastFullSession :one
 SELECT * FROM session WHERE customer = $1 AND level = 'full' ORDER BY created_at DESC LIMIT 1;
 
+-- name: LastLogin :one
+-- A login goes on in a new session where something is proved in it: the first of them is the login.
+SELECT * FROM session s WHERE s.customer = $1 AND s.level = 'full' AND NOT EXISTS (SELECT 1 FROM session e WHERE e.chain = s.chain AND e.level = 'full' AND e.created_at < s.created_at)
+ORDER BY s.created_at DESC LIMIT 1;
+
 -- name: BrowserByHash :one
 SELECT * FROM browser WHERE hash = $1 AND customer = $2;
 

@@ -26,6 +26,14 @@ UPDATE token SET last_step = $2, drift = $3
 WHERE token.id = $1 AND token.last_step < CAST($2 AS BIGINT) AND state = 'active' AND expires_at > $4
   AND CAST(sqlc.arg(step_at) AS BIGINT) > (SELECT f.not_before FROM fence f WHERE f.id = 1);
 
+-- name: ResyncToken :execrows
+UPDATE token SET last_step = $2, drift = $3
+WHERE token.id = $1 AND token.last_step < CAST($2 AS BIGINT) - 1 AND state = 'active' AND expires_at > $4
+  AND CAST(sqlc.arg(step_at) AS BIGINT) > (SELECT f.not_before FROM fence f WHERE f.id = 1);
+
+-- name: ForgetDrift :execrows
+UPDATE token SET drift = 0 WHERE id = $1 AND drift = $2 AND state = 'active';
+
 -- name: StartToken :execrows
 UPDATE token SET state = 'active', started_at = $2, last_step = $3, drift = $4, version = version + 1
 WHERE token.id = $1 AND state = 'keyed' AND last_step < CAST($3 AS BIGINT) AND expires_at > $2

@@ -4,7 +4,7 @@ import { proof } from './protocol/dpop.ts';
 import type { Answer } from './protocol/registration.ts';
 import type { ReceiptAnswer } from './protocol/renewal.ts';
 import type { Standing } from './standing.svelte.ts';
-import type { Contract, TokenState } from './store.ts';
+import type { Contract, TokenState, Waits } from './store.ts';
 
 const TIMEOUT = 10_000;
 
@@ -86,9 +86,6 @@ export async function time(): Promise<{ server: number; received: number; roundT
 }
 
 const STATES: readonly string[] = ['keyed', 'active', 'suspended', 'locked', 'replaced', 'revoked', 'expired'];
-
-/** A move that a registered phone waits for: the digits that both phones show, and what the old one has answered so far. */
-export type Waits = { check: string; asked: string };
 
 /** What became of a token. */
 export async function token(contract: Contract, now: number): Promise<{ state: TokenState; expires: number; move: Waits | undefined; standing: Standing }> {

@@ -16,6 +16,8 @@ class Clock {
   /** Whole seconds until the next password, from 60 down to 1. */
   remaining = $derived(Math.ceil((STEP - (this.now % STEP)) / 1000));
   off = $derived(Math.abs(this.offset) > NOTICEABLE);
+  /** Told when the clock was put right, and with it the codes: the time in the next request tells the bank. */
+  oncorrected: (() => void) | undefined;
   #measuring: Promise<boolean> | undefined;
   #skew = Date.now() - performance.now();
 
@@ -58,10 +60,12 @@ class Clock {
   async #ask(): Promise<boolean> {
     try {
       const { server, received, roundTrip } = await time();
+      const before = this.offset;
       this.offset = offset(server, received, roundTrip);
       this.measured = Date.now() + this.offset;
       this.now = this.measured;
       await store.setClock({ offset: this.offset, measured: this.measured });
+      if (Math.abs(this.offset - before) > NOTICEABLE) this.oncorrected?.();
       return true;
     } catch {
       return false;

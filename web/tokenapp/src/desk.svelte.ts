@@ -1,3 +1,5 @@
+import { learnDesk } from './text.svelte.ts';
+
 // The way to the part of the app that deals with transactions. The passwords must not wait for it, so it is fetched on its own.
 
 type Part = typeof import('./transaction.ts');
@@ -10,7 +12,7 @@ class Desk {
 
   /** Fetches it once; after a failure the next call tries again. */
   fetch(): Promise<Part> {
-    this.#fetching ??= import('./transaction.ts').then((part) => {
+    this.#fetching ??= Promise.all([import('./transaction.ts'), learnDesk()]).then(([part]) => {
       this.failed = false;
       this.part = part;
       part.transactions.start();

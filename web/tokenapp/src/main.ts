@@ -19,15 +19,20 @@ if (location.pathname === '/r') {
   else registration.badLink = true;
 }
 
+// The server has nothing under this address and has sent the app instead, which says so.
+const lost = location.pathname !== '/' && location.pathname !== '/r';
+
 // Not awaited at the top of the file: the parts that are fetched later lean on this one, and could not run before it had ended.
 async function start(): Promise<void> {
   // Until its language is there the app has nothing to say.
   await learnToSpeak();
-  mount(App, { target: document.getElementById('app')! });
+  mount(App, { target: document.getElementById('app')!, props: { lost } });
   installation.start();
   await Promise.all([wallet.load(), clock.start()]);
   wallet.onrenewed = () => renewal.resume();
+  clock.oncorrected = () => wallet.corrected();
   renewal.resume();
+  if (lost) return;
   if (await registration.resume()) replace('register');
   else if (route.screen === 'codes') void wallet.refresh();
 }

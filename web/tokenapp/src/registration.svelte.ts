@@ -31,8 +31,8 @@ export type Phase =
 const REFUSALS: readonly string[] = ['registration-refused', 'registration-burnt', 'downloads-used-up', 'registrations-frozen', 'malformed'];
 const DRAFT = 'registration-draft';
 
-/** A key that was scanned or followed, with what has been typed so far. It lives as long as the window. */
-type Draft = { key: RegistrationKey | undefined; typed: string; number: string };
+/** A key that was scanned or followed, with what has been typed so far, or the token that was registered last and whose page is open. It lives as long as the window. */
+type Draft = { key: RegistrationKey | undefined; typed: string; number: string; done?: string };
 
 class Registration {
   phase = $state<Phase>({ at: 'form' });
@@ -53,6 +53,7 @@ class Registration {
         this.key = draft.key;
         this.typed = draft.typed;
         this.number = draft.number;
+        if (draft.done && !draft.key && location.hash.startsWith('#register')) this.phase = { at: 'done', token: draft.done };
       }
     } catch {
       // A draft that cannot be read is no draft.
@@ -63,11 +64,12 @@ class Registration {
     });
   }
 
-  /** Keeps what was typed over a reload. */
+  /** Keeps what was typed, and what was reached, over a reload. */
   keepDraft(): void {
     try {
-      if (this.key || this.typed || this.number) {
-        sessionStorage.setItem(DRAFT, JSON.stringify({ key: this.key, typed: this.typed, number: this.number } satisfies Draft));
+      const done = this.phase.at === 'done' ? this.phase.token : '';
+      if (this.key || this.typed || this.number || done) {
+        sessionStorage.setItem(DRAFT, JSON.stringify({ key: this.key, typed: this.typed, number: this.number, ...(done ? { done } : {}) } satisfies Draft));
       } else {
         sessionStorage.removeItem(DRAFT);
       }
@@ -100,6 +102,7 @@ class Registration {
   /** Back to the form, after a refusal or for another contract. Under way, it stays where it is. */
   again(): void {
     if (this.phase.at === 'refused' || this.phase.at === 'done' || (this.phase.at === 'stopped' && this.phase.why === 'storage')) this.phase = { at: 'form' };
+    this.keepDraft();
   }
 
   get underWay(): boolean {
@@ -126,6 +129,7 @@ class Registration {
         agreement,
         key: key.key,
         root: key.root,
+        moves: key.form === 'qr' && key.number !== undefined,
         started: clock.now,
       };
       await store.begin(pending);
@@ -144,7 +148,12 @@ class Registration {
   /** Carries on with a registration that was interrupted, if there is one. Says whether there was. */
   async resume(): Promise<boolean> {
     try {
-      if (!(await store.pending())) return false;
+      if (!(await store.pending())) {
+        // Its page is shown again after a reload for as long as something is still to be done.
+        const { phase } = this;
+        if (phase.at === 'done' && wallet.contracts.find(({ token }) => token === phase.token)?.state !== 'keyed') this.again();
+        return false;
+      }
     } catch {
       return false;
     }
@@ -221,6 +230,7 @@ class Registration {
       await wallet.changed();
       void clock.measure();
       this.phase = { at: 'done', token: contract.token };
+      this.keepDraft();
     } catch (error) {
       this.phase = { at: 'stopped', why: error instanceof WrongRoot ? 'wrong-root' : 'unverified' };
     }

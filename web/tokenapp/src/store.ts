@@ -26,9 +26,14 @@ export type Contract = {
   generation: string;
   registered: number;
   state: TokenState;
+  /** The old phone that this one waits for, from the registration until that has answered: until then its passwords open nothing. */
+  waits?: Waits;
   /** The keys that are to take the place of these, from before they are asked for until the server's receipt. */
   next?: Next;
 };
+
+/** A move that a registered phone waits for: the digits that both phones show, and what the old one has answered so far. Both are empty before the server was first asked. */
+export type Waits = { check: string; asked: string };
 
 /** A renewal under way. It is stored before the first byte leaves. */
 export type Next = {
@@ -58,6 +63,8 @@ export type Pending = {
   key: string;
   /** The root that the QR code carried, or empty after typing. */
   root: string;
+  /** By the link of another phone, which has to approve. */
+  moves?: boolean;
   started: number;
 };
 
@@ -146,6 +153,7 @@ export async function complete(registration: Pending, registered: Registered, ke
     generation: registered.generation,
     registered: now,
     state: 'keyed',
+    ...(registration.moves ? { waits: { check: '', asked: '' } } : {}),
   };
   if (!there) await store.put(contract);
   await tx.objectStore('settings').put(registered.root, rootKey);
@@ -171,11 +179,13 @@ export function rename(token: string, name: string): Promise<void> {
 }
 
 /** Takes over what the server said of a token, unless its keys have been renewed since it was asked. */
-export function setState(token: string, state: TokenState, expires: number, generation?: string): Promise<void> {
+export function setState(token: string, state: TokenState, expires: number, generation?: string, waits?: Waits): Promise<void> {
   return change(token, (contract) => {
     if (generation !== undefined && contract.generation !== generation) return;
     contract.state = state;
     contract.expires = expires;
+    if (waits) contract.waits = waits;
+    else delete contract.waits;
   });
 }
 

@@ -1,18 +1,38 @@
 // Every sentence the app shows, in two languages, from web/text.
 
 import type ja from '../../text/ja/tokenapp.json';
+import type jaDesk from '../../text/ja/tokenapp-desk.json';
 import type en from '../../text/en/tokenapp.json';
+import type enDesk from '../../text/en/tokenapp-desk.json';
 
 export type Lang = 'ja' | 'en';
-export type Key = keyof typeof ja & keyof typeof en;
+export type Key = (keyof typeof ja & keyof typeof en) | (keyof typeof jaDesk & keyof typeof enDesk);
 type Sentences = Record<Key, string>;
 
 // Fetched when it is spoken, and kept by the service worker like everything else.
-const fetched: Record<Lang, () => Promise<{ default: Sentences }>> = { ja: () => import('./text/ja.ts'), en: () => import('./text/en.ts') };
+type Fetch = Record<Lang, () => Promise<{ default: Partial<Sentences> }>>;
+const fetched: Fetch = { ja: () => import('./text/ja.ts'), en: () => import('./text/en.ts') };
+/** The sentences about transactions, half of all, come with the part that says them. */
+const fetchedForDesk: Fetch = { ja: () => import('./text/ja-desk.ts'), en: () => import('./text/en-desk.ts') };
+let desk = false;
 const sentences: Partial<Record<Lang, Sentences>> = {};
 
 async function learn(lang: Lang): Promise<void> {
-  sentences[lang] ??= (await fetched[lang]()).default;
+  const both = desk;
+  const [plain, more] = await Promise.all([fetched[lang](), both ? fetchedForDesk[lang]() : undefined]);
+  if (both !== desk) return learn(lang);
+  sentences[lang] = { ...plain.default, ...more?.default } as Sentences;
+}
+
+/** Fetches what the part about transactions has to say, in the language that is spoken; from then on every language comes whole. */
+export async function learnDesk(): Promise<void> {
+  desk = true;
+  try {
+    await learn(language.now);
+  } catch (error) {
+    desk = false;
+    throw error;
+  }
 }
 
 function remembered(): Lang {
@@ -67,12 +87,16 @@ export function accountName(account: string): string {
 
 const locale = (): string => (language.now === 'ja' ? 'ja-JP' : 'en-GB');
 
-/** A date in full, in the phone's time zone. */
+// The bank is in Japan: its dates and hours are those that its pages, mails and papers name, wherever the phone is.
+const BANK = { timeZone: 'Asia/Tokyo' } as const;
+
+/** A date in full, in the bank's time zone. */
 export function date(milliseconds: number): string {
-  return new Intl.DateTimeFormat(locale(), { dateStyle: 'long' }).format(milliseconds);
+  return new Intl.DateTimeFormat(locale(), { dateStyle: 'long', ...BANK }).format(milliseconds);
 }
 
-/** A date with the time of day. */
+/** A date with the time of day in the bank's time zone, which is named where the phone's is another one. */
 export function moment(milliseconds: number): string {
-  return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'short' }).format(milliseconds);
+  const at = new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'short', ...BANK }).format(milliseconds);
+  return new Date(milliseconds).getTimezoneOffset() === -9 * 60 ? at : t('time.japan', { at });
 }

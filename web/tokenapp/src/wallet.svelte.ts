@@ -3,7 +3,7 @@
 import { token as askToken, Problem } from './api.ts';
 import { clock } from './clock.svelte.ts';
 import { desk } from './desk.svelte.ts';
-import { moving } from './moving.svelte.ts';
+import * as moving from './moving.ts';
 import { standings } from './standing.svelte.ts';
 import * as store from './store.ts';
 import type { Contract } from './store.ts';
@@ -71,6 +71,12 @@ class Wallet {
     this.state = 'ready';
   }
 
+  /** Asks anew although it may just have asked: that was with the time of a wrong clock. */
+  corrected(): void {
+    this.#askAfter = 0;
+    void this.refresh();
+  }
+
   /**
    * Asks the server what became of the tokens. It is a courtesy: without an answer everything stays as it was,
    * and the passwords are shown all the same.
@@ -85,11 +91,12 @@ class Wallet {
       if (only !== undefined && contract.token !== only) continue;
       try {
         const answer = await askToken(contract, clock.now);
-        const { expires } = answer;
+        const { expires, move } = answer;
         standings.take(contract.token, answer.standing);
-        const state = (await moving.take(contract, answer.move)) ? 'active' : answer.state;
-        if (state === 'unknown' || (state === contract.state && expires === contract.expires)) continue;
-        await store.setState(contract.token, state, expires, contract.generation);
+        const moved = await moving.goOn(contract, move);
+        const [state, waits] = moved ? (['active', undefined] as const) : [answer.state, move];
+        if (state === 'unknown' || (state === contract.state && expires === contract.expires && waits?.check === contract.waits?.check && waits?.asked === contract.waits?.asked)) continue;
+        await store.setState(contract.token, state, expires, contract.generation, waits);
         await this.changed();
       } catch (error) {
         // No network: the others would fail the same way, each after ten seconds.

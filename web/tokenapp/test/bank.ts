@@ -63,6 +63,8 @@ export class Bank {
   away = false;
   refuse: { kind: string; state?: string } | undefined;
   pushKey = '';
+  /** What a token is told of itself. */
+  standing: { state: string; expires: string; move?: { check: string; asked: string } } = { state: 'active', expires: '2036-11-22T00:00:00Z' };
   verifiers: unknown[] = [];
   #devices = new Map<string, PublicJwk>();
   #count = 0;
@@ -80,17 +82,18 @@ export class Bank {
     return new Bank(issuer, templates, await hash(payload), issuerKey);
   }
 
-  /** Registers a phone with a store, up to the contract in use. */
-  async enrol(store: typeof import('../src/store.ts'), token = 'tok_01jd5q2k3m4n5p6q7r8s9t0v1w'): Promise<Contract> {
+  /** Registers a phone with a store, up to the contract in use, or up to where another phone has to approve. */
+  async enrol(store: typeof import('../src/store.ts'), token = 'tok_01jd5q2k3m4n5p6q7r8s9t0v1w', moves = false): Promise<Contract> {
     const [signing, agreement] = await Promise.all([makeSigningPair(), makeAgreementPair()]);
     const device = await exportPublic(signing.publicKey);
     this.#devices.set(token, device);
     const envelope = await makeRequest({ issuer: ISSUER, key: { form: 'typed', enrolment: '', key: '8271427994702790', root: '' }, number: '12345678', platform: '' }, signing, agreement);
-    const pending = { id: 'registration' as const, issuer: ISSUER, signing, agreement, key: '', root: '', started: 0, device: await thumbprint(device), envelope };
+    const pending = { id: 'registration' as const, issuer: ISSUER, signing, agreement, key: '', root: '', started: 0, device: await thumbprint(device), envelope, moves };
     await store.begin(pending);
     const { answer } = await this.issuer.answer(envelope, {}, token);
     const registered = await checkAnswer(answer, { issuer: ISSUER, registration: envelope, device: pending.device, roots: [] });
     const contract = await store.complete(pending, registered, await deriveKeys(agreement.privateKey, registered, envelope, answer.answer, ISSUER), NOW);
+    if (moves) return contract;
     await store.setState(token, 'active', contract.expires);
     return { ...contract, state: 'active' };
   }
@@ -131,6 +134,11 @@ export class Bank {
         const states: Record<string, string> = { approve: 'approved', reject: 'rejected', report: 'reported' };
         return json({ state: states[this.said(decision)['answer']!], now: '2026-11-22T01:02:11Z' });
       }
+      case 'GET /v1/token': return json(this.standing);
+      case 'POST /v1/moves/finish':
+        if (this.standing.move?.asked !== 'approved') return json({ type: 'urn:inkan:problem:transaction-not-approved', state: 'pending' }, 409);
+        this.standing = { state: 'active', expires: this.standing.expires };
+        return json({});
       case 'PUT /v1/push':
       case 'DELETE /v1/push': return new Response(null, { status: 204 });
       default: return json({ type: 'urn:inkan:problem:not-found' }, 404);

@@ -296,3 +296,48 @@ test('more than twenty ended transactions are kept, and an unsent answer is neve
   expect(kept[0]!.id).toBe('txn_59');
   expect(kept.some((entry) => entry.id === 'mine')).toBe(true);
 });
+
+test('a move stands where it was after a reload, and goes on by itself', async () => {
+  const { follow, open: waiting } = await import('../src/moving.ts');
+  const token = 'tok_01jd5q2k3m4n5p6q7r8s9t0v2x';
+  await bank.enrol(await import('../src/store.ts'), token, true);
+  const look = async () => (await import('../src/wallet.svelte.ts')).wallet;
+  const now = async () => (await look()).contracts.find((one) => one.token === token)!;
+  await open();
+  expect((await now()).waits).toEqual({ check: '', asked: '' }); // no password is shown from the first moment on
+  bank.away = true;
+  await (await look()).refresh(token);
+  expect(await now()).toMatchObject({ state: 'keyed', waits: { check: '', asked: '' } });
+  bank.away = false;
+  bank.standing = { state: 'keyed', expires: '2036-11-22T00:00:00Z', move: { check: '548544', asked: 'pending' } };
+  await (await look()).refresh(token);
+  await open();
+  expect((await now()).waits).toEqual({ check: '548544', asked: 'pending' });
+
+  // It asks again and again, whatever screen is open, but not while the app is out of sight.
+  const sight = { visibilityState: 'hidden', addEventListener: vi.fn(), removeEventListener: vi.fn() };
+  const again: (() => void)[] = [];
+  vi.stubGlobal('document', sight);
+  vi.stubGlobal('setInterval', (work: () => void) => again.push(work));
+  vi.stubGlobal('clearInterval', vi.fn());
+  const wallet = await look();
+  const asked = vi.fn(() => wallet.refresh(token));
+  const end = follow([token], asked);
+  again[0]!();
+  expect(asked).not.toHaveBeenCalled();
+  sight.visibilityState = 'visible';
+  bank.standing.move!.asked = 'approved';
+  again[0]!();
+  again[0]!(); // the one before has no answer yet
+  expect(asked).toHaveBeenCalledTimes(1);
+  await asked.mock.results[0]!.value;
+  expect(await now()).toMatchObject({ state: 'active' });
+  expect((await now()).waits).toBeUndefined();
+  end();
+  expect(sight.removeEventListener).toHaveBeenCalled();
+
+  bank.standing = { state: 'keyed', expires: '2036-11-22T00:00:00Z', move: { check: '548544', asked: 'rejected' } };
+  await wallet.refresh(token);
+  expect(waiting((await now()).waits!)).toBe(false);
+  expect(bank.calls.filter((call) => call.path === '/v1/moves/finish')).toHaveLength(1);
+});

@@ -1,0 +1,2 @@
+// Of the part that deals with transactions; it is fetched with it.
+export { default } from '../../../text/ja/tokenapp-desk.json';
