@@ -26,7 +26,7 @@ const (
 )
 
 // keptFields are the fields whose content comes back after a refusal. Passwords and codes never do.
-var keptFields = []string{"login_id", "mail", "wish", "branch", "account_type", "account_number", "holder", "kana", "by"}
+var keptFields = []string{"login_id", "mail", "wish", "branch", "account_type", "account_number", "holder", "kana", "by", "read"}
 
 func typed(r *http.Request) map[string]string {
 	out := map[string]string{}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/testkit"
 )
 
@@ -31,7 +32,9 @@ func TestCautionIsToldWithALogin(t *testing.T) {
 		if c := told(p, token); c.Until != 0 || len(c.Changes) != 0 {
 			t.Errorf("without a change the bank is told %+v", c)
 		}
-		check(t, w.RestartService(t.Context(), subject)) // of a service that runs: nothing happens
+		if err := w.RestartService(t.Context(), subject); problem.KindOf(err) != problem.ServiceRunning {
+			t.Errorf("a restart of a service that runs: %v", err)
+		}
 		inside := w.LogIn(w.login, authority.PC)
 		check(t, second(w.StopSession(t.Context(), inside.Session)))
 		if info, err := p.provider.UserInfo(w.context(), oauth2.StaticTokenSource(token)); err == nil {
