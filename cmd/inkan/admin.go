@@ -23,6 +23,7 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/connector/keys"
+	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/signing"
 	"github.com/inkan-auth/inkan/internal/domain/transaction"
 	"github.com/inkan-auth/inkan/internal/server/api"
@@ -349,6 +350,21 @@ func (l customerLine) customer() authority.NewCustomer {
 		ConfirmPasswordHash: l.ConfirmPasswordHash, Name: l.Name, Kana: l.Kana, Mail: l.Mail, Phone: l.Phone, Branch: l.Branch, AccountType: l.AccountType, AccountNumber: l.AccountNumber}
 }
 
+// meets says whether an earlier line, which is good, has the same reference or login ID, and enters this one's otherwise.
+func (l customerLine) meets(seen map[string]int) error {
+	login, err := customer.CanonicalLoginID(l.LoginID)
+	if err != nil {
+		return err
+	}
+	for field, value := range map[string]string{"ref": l.Ref, "login_id": login} {
+		if first := seen[field+" "+value]; first > 0 {
+			return authority.ErrImport{Field: field, Why: fmt.Sprintf("stands in line %d already", first)}
+		}
+	}
+	seen["ref "+l.Ref], seen["login_id "+login] = l.line, l.line
+	return nil
+}
+
 func adminCustomers(ctx context.Context, c adminCall) error {
 	if len(c.args) != 1 {
 		return errors.New("give one file: .csv with a header line, or .jsonl with one object a line (docs/operations.md lists the columns)")
@@ -366,12 +382,8 @@ func adminCustomers(ctx context.Context, c adminCall) error {
 				work = a.ImportCustomer
 			}
 			err := work(ctx, l.customer())
-			for _, name := range []string{"ref " + l.Ref, "login_id " + strings.ToLower(l.LoginID)} { // a dry run writes nothing that the next line could meet
-				if first := seen[name]; err == nil && first > 0 {
-					field, _, _ := strings.Cut(name, " ")
-					err = authority.ErrImport{Field: field, Why: fmt.Sprintf("stands in line %d already", first)}
-				}
-				seen[name] = max(seen[name], l.line)
+			if !c.do && err == nil { // nothing was written that the next line could meet
+				err = l.meets(seen)
 			}
 			if err != nil {
 				var why authority.ErrImport

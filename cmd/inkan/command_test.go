@@ -319,8 +319,8 @@ func TestADryRunTellsWhatWouldBeRefused(t *testing.T) {
 	line := func(ref, id, phone, branch, kind, number string) string {
 		return fmt.Sprintf(`{"ref":%q,"login_id":%q,"login_password":"asa-no-hikari-88","confirm_password":"yoru-no-hoshi-77","name":"山田 花子","mail":"h@mail.example","phone":%q,"branch":%q,"account_type":%q,"account_number":%q}`, ref, id, phone, branch, kind, number)
 	}
-	file := s.write("customers.jsonl", strings.Join([]string{line("R-1", "hanako01", "090-1234-5678", "101", "普通", "1234567"), "", line("R-1", "hanako02", "", "", "", ""), line("R-3", "HANAKO01", "", "", "", ""),
-		line("R-4", "hanako04", "abc", "", "", ""), line("R-5", "hanako05", "", "1", "普通", "1234567"), line("R-6", "hanako06", "", "101", "foo", "1234567"), line("R-7", "hanako07", "", "101", "普通", "12"), line("R-8", "hanako08", "", "", "", "")}, "\n"), 0o600)
+	file := s.write("customers.jsonl", strings.Join([]string{line("R-1", "hanako01", "090-1234-5678", "101", "普通", "1234567"), "", line("R-1", "hanako02", "", "", "", ""), line("R-3", "ＨＡＮＡＫＯ01", "", "", "", ""),
+		line("R-4", "hanako04", "abc", "", "", ""), line("R-5", "hanako05", "", "1", "普通", "1234567"), line("R-6", "hanako06", "", "101", "foo", "1234567"), line("R-7", "hanako07", "", "101", "普通", "12"), line("R-4", "hanako08", "", "", "", "")}, "\n"), 0o600)
 	before := s.files()
 	for _, do := range [][]string{nil, {"-do"}} {
 		code, out, err := s.admin("customers", append(do, file)...)

@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/enrolment"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
 	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/phone"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
-	"github.com/inkan-auth/inkan/internal/domain/reissue"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/store"
 	"github.com/inkan-auth/inkan/internal/store/db"
@@ -36,6 +36,12 @@ type Callback struct {
 	MissedAt         time.Time
 	TriesLeft        int
 }
+
+// Denied says that whoever was called has asked for nothing.
+func (c Callback) Denied() bool { return c.Reason == phone.Denied }
+
+// Deniable says that she may say so still, also after it has ended: somebody had her number.
+func (c Callback) Deniable() bool { return !c.Shown.IsZero() && !c.Denied() }
 
 // Open says that she still waits.
 func (c Callback) Open() bool { return !slices.Contains(phone.Final, c.State) }
@@ -157,10 +163,17 @@ func (d *deed) onCallback(ctx context.Context, id string) (db.PhoneCheck, error)
 	return row, err
 }
 
-// callable is the number to dial for a check that is still open. Where the number on file is another one by now, or its SIM was changed, a call would prove nothing, and the check ends.
+// callable is the number to dial for a check that is still open. Where the number on file is another one by now, or its SIM was changed, or a restore lies in between, a call would prove nothing, and the check ends.
 func (d *deed) callable(ctx context.Context, row db.PhoneCheck) (c db.Customer, n phone.Number, err error) {
-	if slices.Contains(phone.Final, phoneState(row, d.now)) || row.CreatedAt <= d.fence(ctx) {
+	if slices.Contains(phone.Final, phoneState(row, d.now)) {
 		return c, "", problem.New(problem.PhoneOver)
+	}
+	fence, err := d.Fence(ctx)
+	if err != nil {
+		return c, "", err
+	}
+	if row.CreatedAt <= fence.NotBefore {
+		return c, "", errors.Join(d.failPhone(ctx, row, phone.Withdrawn), d.refuse(problem.New(problem.PhoneOver)))
 	}
 	if c, err = d.CustomerByID(ctx, row.Customer); err != nil {
 		return c, "", err
@@ -218,12 +231,15 @@ func (d *deed) countReveal(ctx context.Context, s StaffSession) (left int, err e
 }
 
 // ProveCallback takes the number that the customer reads out from her page: who has answered is who sits before it. Whoever calls cannot know it, so nobody of the staff confirms a call that was not made; wrong ones are
-// counted as any code of the telephone. What is proved already is told once more.
+// counted as any code of the telephone. Who has proved it already is told so once more.
 func (a *Authority) ProveCallback(ctx context.Context, s StaffSession, id, code string) error {
-	return a.atDesk(ctx, s, staff.CallBack, audit.PhoneProve, func(ctx context.Context, d *deed) error {
+	return unrepeated(a.atDesk(ctx, s, staff.CallBack, audit.PhoneProve, func(ctx context.Context, d *deed) error {
 		row, err := d.onCallback(ctx, id)
-		if err != nil || row.State == string(phone.Proved) {
+		if err != nil {
 			return err
+		}
+		if row.State == string(phone.Proved) {
+			return d.provedBefore(row)
 		}
 		if _, n, err := d.callable(ctx, row); err != nil || n == "" {
 			return err
@@ -232,59 +248,97 @@ func (a *Authority) ProveCallback(ctx context.Context, s StaffSession, id, code 
 			return problem.New(problem.CallbackFirst)
 		}
 		return d.tryPhoneCode(ctx, row, code)
-	})
+	}))
 }
 
-// MissCallback writes down that nobody has answered. was is how many such calls the page knew of, so that a second click counts none.
+// provedBefore answers whoever sends a number for what is proved: it is over, but for the member who has proved it and whose answer was lost.
+func (d *deed) provedBefore(row db.PhoneCheck) error {
+	if row.Caller == d.by.ID && row.Reason == "" {
+		return errRepeated
+	}
+	return problem.New(problem.PhoneOver)
+}
+
+// MissCallback writes down that nobody has answered. was is how many such calls the page knew of, so that a second click counts none, and leaves no second entry.
 func (a *Authority) MissCallback(ctx context.Context, s StaffSession, id string, was int) error {
-	return a.atDesk(ctx, s, staff.CallBack, audit.PhoneEvent, func(ctx context.Context, d *deed) error {
+	return unrepeated(a.atDesk(ctx, s, staff.CallBack, audit.PhoneEvent, func(ctx context.Context, d *deed) error {
 		row, err := d.onCallback(ctx, id)
 		if err != nil {
 			return err
 		}
 		d.detail["event"] = "missed"
-		if slices.Contains(phone.Final, phoneState(row, d.now)) {
-			return problem.New(problem.PhoneOver)
+		if _, n, err := d.callable(ctx, row); err != nil || n == "" {
+			return err
 		}
 		if row.Caller != s.Staff {
 			return problem.New(problem.CallbackFirst)
 		}
-		_, err = d.Queries.MissCallback(ctx, db.MissCallbackParams{ID: id, MissedAt: store.Micros(d.now), Caller: s.Staff, Was: int64(was)})
-		return err
-	})
+		if row.Missed != int64(was) {
+			return errRepeated
+		}
+		return store.Must(d.Queries.MissCallback(ctx, db.MissCallbackParams{ID: id, MissedAt: store.Micros(d.now), Caller: s.Staff, Was: int64(was)}))
+	}))
 }
 
-// DenyCallback writes down that whoever answered has asked for nothing (身に覚えがない). Somebody has her cash card and her confirmation password then: what was asked for ends, the fraud desk has an incident, and every
-// address is told. Said once more it changes nothing.
+// DenyCallback writes down that whoever answered has asked for nothing (身に覚えがない). Somebody has her cash card and her confirmation password then: whatever of hers is on the road back ends, the fraud desk has an incident, and
+// every address is told. Any member may say so of a check whose number was shown, and however it has ended meanwhile: whoever asked for it can end it at any moment, and a victim may ring back. What was proved by it is proved no more.
+// Said once more by who said it, it changes nothing; to anybody else it is over.
 func (a *Authority) DenyCallback(ctx context.Context, s StaffSession, id string) error {
-	return a.atDesk(ctx, s, staff.CallBack, audit.PhoneEvent, func(ctx context.Context, d *deed) error {
+	return unrepeated(a.atDesk(ctx, s, staff.CallBack, audit.PhoneEvent, func(ctx context.Context, d *deed) error {
 		row, err := d.onCallback(ctx, id)
 		if err != nil {
 			return err
 		}
 		d.detail["event"] = string(phone.Denied)
-		if row.Reason == string(phone.Denied) { // the answer was lost
-			return nil
-		}
-		if slices.Contains(phone.Final, phoneState(row, d.now)) {
+		switch {
+		case row.Reason == string(phone.Denied):
+			return d.deniedBefore(ctx, row)
+		case row.ShownAt == 0 && slices.Contains(phone.Final, phoneState(row, d.now)): // nobody can have been called
 			return problem.New(problem.PhoneOver)
-		}
-		if row.Caller != s.Staff {
+		case row.ShownAt == 0:
 			return problem.New(problem.CallbackFirst)
+		case row.EndedAt > 0:
+			err = store.Must(d.DenyPhoneCheck(ctx, db.DenyPhoneCheckParams{ID: row.ID, EndedAt: store.Micros(d.now)}))
+		default:
+			err = d.endPhone(ctx, row, phone.Fail, phone.Denied, "")
 		}
-		if err := d.endPhone(ctx, row, phone.Fail, phone.Denied, ""); err != nil {
+		if err != nil {
+			return err
+		}
+		if err := d.cancelReissues(ctx, row.Customer); err != nil {
 			return err
 		}
 		r, err := d.ReissueByID(ctx, row.Object)
 		if notNone(err) != nil {
 			return err
 		}
-		if r.State == string(reissue.Open) {
-			if err := d.endReissue(ctx, store.Reissue(r), reissue.Withdraw); err != nil {
-				return err
-			}
-		}
 		values := map[string]string{"device": r.Device, "place": Place(r.Source), "asked": store.Time(row.CreatedAt).Format(time.RFC3339)}
 		return errors.Join(d.incident(ctx, incident.Reported, row.Customer, row.Object, map[string]string{"source": r.Source, "device": r.Device}), d.tellAll(ctx, row.Customer, "callback_denied", values))
-	})
+	}))
+}
+
+// deniedBefore answers whoever denies what was denied: the answer was lost where it was the same member, as the trail says.
+func (d *deed) deniedBefore(ctx context.Context, row db.PhoneCheck) error {
+	said, err := d.CallsBy(ctx, db.CallsByParams{Customer: row.Customer, Actor: d.by.ID, Since: idAt(ident.Entry, store.Time(row.CreatedAt))})
+	if err != nil {
+		return err
+	}
+	for _, one := range said {
+		if e := store.Entry(one); e.Detail["check"] == row.ID && e.Detail["event"] == string(phone.Denied) {
+			return errRepeated
+		}
+	}
+	return problem.New(problem.PhoneOver)
+}
+
+// cancelReissues ends every re-issue of a customer as she would herself: the call that she waits for, what was ordered, and the phone that has registered for it.
+func (d *deed) cancelReissues(ctx context.Context, customerID string) error {
+	if err := d.withdrawReissues(ctx, customerID); err != nil {
+		return err
+	}
+	order, err := d.OpenEnrolment(ctx, customerID)
+	if err != nil || order.Purpose != string(enrolment.Reissue) {
+		return notNone(err)
+	}
+	return d.endEnrolment(ctx, store.Enrolment(order), enrolment.Cancel)
 }

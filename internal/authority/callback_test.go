@@ -1,6 +1,7 @@
 package authority_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"github.com/inkan-auth/inkan/internal/domain/reissue"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
 	"github.com/inkan-auth/inkan/internal/domain/token"
+	"github.com/inkan-auth/inkan/internal/store"
+	"github.com/inkan-auth/inkan/internal/store/db"
 	"github.com/inkan-auth/inkan/internal/testkit"
 )
 
@@ -285,11 +288,19 @@ func TestCallBacksThatAreRefused(t *testing.T) {
 				t.Errorf("the first sees %+v, %v", v, err)
 			}
 			want(t, "the first proves", w.ProveCallback(ctx, d.StaffSession, c.ID, c.Digits), problem.CallbackFirst)
-			want(t, "the first denies", w.DenyCallback(ctx, d.StaffSession, c.ID), problem.CallbackFirst)
 			want(t, "the first misses", w.MissCallback(ctx, d.StaffSession, c.ID, 0), problem.CallbackFirst)
-			fine(t, w.ProveCallback(ctx, other.StaffSession, c.ID, c.Digits))
-			fine(t, w.ProveCallback(ctx, d.StaffSession, c.ID, "whatever")) // it is proved, and she is told so
-			want(t, "the first denies what is proved", w.DenyCallback(ctx, d.StaffSession, c.ID), problem.PhoneOver)
+			for range 3 { // a click too many, twice
+				fine(t, w.MissCallback(ctx, other.StaffSession, c.ID, 0))
+			}
+			for range 2 { // the answer was lost
+				fine(t, w.ProveCallback(ctx, other.StaffSession, c.ID, c.Digits))
+			}
+			want(t, "the first proves what the second has proved", w.ProveCallback(ctx, d.StaffSession, c.ID, "whatever"), problem.PhoneOver)
+			for who, n := range map[*testkit.Desk][2]int{d: {0, 0}, other: {1, 1}} { // nobody is on record for what she has not done
+				if missed, proved := done(t, w, l, audit.PhoneEvent, who), done(t, w, l, audit.PhoneProve, who); missed != n[0] || proved != n[1] {
+					t.Errorf("%s is on record for %d calls that nobody answered, and %d proofs", who.Staff, missed, proved)
+				}
+			}
 		}},
 		{"who may", func(t *testing.T, w *testkit.World, l *lost, d *testkit.Desk) {
 			ctx := t.Context()
@@ -506,7 +517,30 @@ func TestCallBacksThatAreRefused(t *testing.T) {
 			w.Clock.Move(time.Minute)
 			fine(t, w.RaiseFence(t.Context()))
 			w.Clock.Move(time.Minute)
+			q := waiting(t, d)
+			if n, err := w.DeskWaiting(t.Context(), d.StaffSession); err != nil || len(q) != 0 || n.Callbacks != 0 {
+				t.Errorf("the queue: %+v, %d, %v", q, n.Callbacks, err)
+			}
 			want(t, "the call", called(t, d, c.ID, c.Digits), problem.PhoneOver)
+			if row, err := w.Store.Reader().PhoneCheckByID(t.Context(), c.ID); err != nil || row.State != string(phone.Failed) {
+				t.Errorf("the check is %s, %v", row.State, err)
+			}
+		}},
+		{"the card once more in the last minutes", func(t *testing.T, w *testkit.World, l *lost, _ *testkit.Desk) { // what has expired is not opened again
+			l.awaits(reissue.Token)
+			w.Clock.Move(72*time.Hour - 5*time.Minute)
+			fine(t, l.again())
+			w.Clock.Move(6 * time.Minute)
+			newLost(w, l.n).awaits(reissue.Token) // which ends the call that was awaited before anything is swept
+			if v := l.view(); v.State != reissue.Expired || v.Check.State != phone.Expired {
+				t.Errorf("it is %s until %s, the call %s", v.State, v.Expires, v.Check.State)
+			}
+		}},
+		{"nobody was called", func(t *testing.T, w *testkit.World, l *lost, d *testkit.Desk) {
+			c := l.awaits(reissue.Token)
+			want(t, "denying", w.DenyCallback(t.Context(), d.StaffSession, c.ID), problem.CallbackFirst)
+			fine(t, w.CancelReissue(t.Context(), l.visit, l.cookie))
+			want(t, "denying what is over", w.DenyCallback(t.Context(), d.StaffSession, c.ID), problem.PhoneOver)
 		}},
 	}
 	testkit.Each(t, func(t *testing.T, w *testkit.World) {
@@ -520,7 +554,185 @@ func TestCallBacksThatAreRefused(t *testing.T) {
 	})
 }
 
-// The right number, the denial and "nobody answered", all at once from two pages of the member who calls: one outcome, and the fraud desk hears of it only where she has denied it.
+// done counts what is on record that a member has done about her.
+func done(t *testing.T, w *testkit.World, l *lost, what audit.Action, who *testkit.Desk) (n int) {
+	t.Helper()
+	id, _ := customerOf(t, w, l.login())
+	rows, err := w.Store.Reader().EntriesOf(t.Context(), db.EntriesOfParams{Customer: id, ID: "~", Limit: 1000})
+	fine(t, err)
+	for _, e := range rows {
+		if e.Action == string(what) && e.Actor == who.Staff && e.Outcome == string(audit.Done) {
+			n++
+		}
+	}
+	return n
+}
+
+// 身に覚えがない is heard whatever the check has come to meanwhile, since whoever asked for it can end it at any moment: from any member, as one entry, one incident and one notice. Nothing of hers is left on the road back.
+func TestADenialIsNeverTooLate(t *testing.T) {
+	t.Parallel()
+	stories := []struct {
+		name      string
+		meanwhile func(t *testing.T, w *testkit.World, l *lost, d *testkit.Desk, c authority.PhoneCheck)
+		left      reissue.State // of the re-issue
+	}{
+		{"nothing", func(*testing.T, *testkit.World, *lost, *testkit.Desk, authority.PhoneCheck) {}, reissue.Withdrawn},
+		{"another way is chosen and proved", func(t *testing.T, _ *testkit.World, l *lost, _ *testkit.Desk, _ authority.PhoneCheck) {
+			fine(t, l.call())
+		}, reissue.Withdrawn},
+		{"it is given up", func(t *testing.T, w *testkit.World, l *lost, _ *testkit.Desk, _ authority.PhoneCheck) {
+			fine(t, w.CancelReissue(t.Context(), l.visit, l.cookie))
+		}, reissue.Withdrawn},
+		{"its time runs out", func(_ *testing.T, w *testkit.World, _ *lost, _ *testkit.Desk, _ authority.PhoneCheck) {
+			w.Clock.Move(72 * time.Hour)
+		}, reissue.Withdrawn},
+		{"its time runs out and is written down", func(t *testing.T, w *testkit.World, _ *lost, _ *testkit.Desk, _ authority.PhoneCheck) {
+			w.Clock.Move(72 * time.Hour)
+			fine(t, w.SweepDue(t.Context()))
+			w.Clock.Move(48 * time.Hour) // she rings back
+		}, reissue.Expired},
+		{"another member has the number shown", func(t *testing.T, w *testkit.World, _ *lost, _ *testkit.Desk, c authority.PhoneCheck) {
+			_, err := w.ShowCallback(t.Context(), w.SignedIn(staff.Supervisor).StaffSession, c.ID)
+			fine(t, err)
+		}, reissue.Withdrawn},
+		{"too many wrong numbers", func(t *testing.T, w *testkit.World, _ *lost, d *testkit.Desk, c authority.PhoneCheck) {
+			for range 3 {
+				_ = w.ProveCallback(t.Context(), d.StaffSession, c.ID, wrong(c.Digits))
+			}
+			want(t, "the right one after that", w.ProveCallback(t.Context(), d.StaffSession, c.ID, c.Digits), problem.PhoneOver)
+		}, reissue.Withdrawn},
+		{"it is proved", func(t *testing.T, w *testkit.World, _ *lost, d *testkit.Desk, c authority.PhoneCheck) {
+			fine(t, w.ProveCallback(t.Context(), d.StaffSession, c.ID, c.Digits))
+		}, reissue.Withdrawn},
+		{"it is proved and ordered", func(t *testing.T, w *testkit.World, l *lost, d *testkit.Desk, c authority.PhoneCheck) {
+			fine(t, w.ProveCallback(t.Context(), d.StaffSession, c.ID, c.Digits))
+			fine(t, l.order())
+			l.registered()
+		}, reissue.Withdrawn},
+		{"it is proved and carried out", func(t *testing.T, w *testkit.World, l *lost, d *testkit.Desk, c authority.PhoneCheck) {
+			fine(t, w.ProveCallback(t.Context(), d.StaffSession, c.ID, c.Digits))
+			fine(t, l.order())
+			fine(t, l.start(l.registered().Code()))
+		}, reissue.Done},
+		{"another browser goes another way", func(t *testing.T, w *testkit.World, l *lost, _ *testkit.Desk, _ authority.PhoneCheck) {
+			more := newLost(w, l.n)
+			more.prove(reissue.Token)
+			fine(t, more.order())
+			t.Cleanup(func() {
+				if v := more.view(); v.State != reissue.Withdrawn || v.Order != nil {
+					t.Errorf("the other re-issue is %s", v.State)
+				}
+			})
+		}, reissue.Withdrawn},
+	}
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		ctx := t.Context()
+		fraud, clerk, other := w.SignedIn(staff.Fraud), w.SignedIn(staff.Clerk), w.SignedIn(staff.Supervisor)
+		told := func() (n int) {
+			for range 2 {
+				_, err := w.DeliverDue(ctx)
+				fine(t, err)
+			}
+			for _, m := range w.Post.Sent() {
+				if m.Subject == "callback_denied" {
+					n++
+				}
+			}
+			return n
+		}
+		for n, story := range stories {
+			t.Run(story.name, func(t *testing.T) {
+				w.Person(10+n, false)
+				l := newLost(w, 10+n)
+				for _, x := range []*testkit.Desk{clerk, other, fraud} {
+					fine(t, x.SignIn())
+				}
+				c, before := l.awaits(reissue.Token), told()
+				id := l.view().ID
+				_, err := w.ShowCallback(ctx, clerk.StaffSession, c.ID)
+				fine(t, err)
+				story.meanwhile(t, w, l, clerk, c)
+				for _, x := range []*testkit.Desk{clerk, other, fraud} {
+					fine(t, x.SignIn())
+				}
+				if v, err := w.CallbackAtDesk(ctx, clerk.StaffSession, c.ID); err != nil || !v.Deniable() {
+					t.Errorf("the page offers no denial: %+v, %v", v, err)
+				}
+				for range 2 { // the answer was lost
+					fine(t, w.DenyCallback(ctx, clerk.StaffSession, c.ID))
+				}
+				want(t, "another member denies what is denied", w.DenyCallback(ctx, other.StaffSession, c.ID), problem.PhoneOver)
+				want(t, "the number after that", w.ProveCallback(ctx, clerk.StaffSession, c.ID, c.Digits), problem.PhoneOver)
+				if v, err := w.CallbackAtDesk(ctx, other.StaffSession, c.ID); err != nil || v.Open() || !v.Denied() || v.Deniable() {
+					t.Errorf("the page of the call: %+v, %v", v, err)
+				}
+				owner, _ := customerOf(t, w, l.login())
+				fine(t, w.LookFrom(ctx, clerk.StaffSession, owner, c.ID)) // from there the clerk may stop her service
+				if v := l.view(); v.State != story.left || v.Order != nil && story.left != reissue.Done || v.CalledBack() {
+					t.Errorf("her page: %+v", v)
+				}
+				if story.left != reissue.Done {
+					want(t, "ordering", l.order(), problem.ReissueOver)
+					if e, err := w.Store.Reader().OpenEnrolment(ctx, owner); !errors.Is(err, store.ErrNone) {
+						t.Errorf("the order lives on: %s, %v", e.State, err)
+					}
+				}
+				if len(waiting(t, clerk)) != 0 {
+					t.Error("somebody is called still")
+				}
+				if said, not := done(t, w, l, audit.PhoneEvent, clerk), done(t, w, l, audit.PhoneEvent, other); said != 1 || not != 0 {
+					t.Errorf("on record are %d denials, and %d of another member", said, not)
+				}
+				open, _, err := w.Incidents(ctx, fraud.StaffSession, false, "")
+				fine(t, err)
+				open = slices.DeleteFunc(open, func(i authority.Incident) bool { return i.Object != id })
+				if len(open) != 1 || open[0].Kind != incident.Reported || open[0].Times != 1 {
+					t.Errorf("incidents: %+v", open)
+				}
+				if n := told() - before; n != 1 {
+					t.Errorf("she is told %d times", n)
+				}
+			})
+			w.Clock.Move(15 * time.Minute)
+		}
+	})
+}
+
+// What goes on without the call ends it: nobody is called for a token that is ordered, or a service that runs, and the denial of whoever was called before ends the order.
+func TestWhatGoesOnWithoutTheCallEndsIt(t *testing.T) {
+	t.Parallel()
+	testkit.Each(t, func(t *testing.T, w *testkit.World) {
+		ctx := t.Context()
+		clerk := w.SignedIn(staff.Clerk)
+		for n, wish := range []reissue.Wish{reissue.Token, reissue.Service} {
+			w.Person(10+n, false)
+			l := newLost(w, 10+n)
+			if wish == reissue.Service {
+				_, err := w.StopByBank(ctx, internetBank, l.ref(), "fraud")
+				fine(t, err)
+				w.Clock.Move(time.Minute)
+			}
+			l.prove(wish)
+			c, err := w.CallReissue(ctx, l.visit, l.cookie, phone.StaffCallback, "ja")
+			fine(t, err)
+			_, err = w.ShowCallback(ctx, clerk.StaffSession, c.ID)
+			fine(t, err)
+			fine(t, l.order())
+			if q := waiting(t, clerk); len(q) != 0 {
+				t.Errorf("%s: the queue: %+v", wish, q)
+			}
+			if v, err := w.CallbackAtDesk(ctx, clerk.StaffSession, c.ID); err != nil || v.Reason != phone.Replaced {
+				t.Errorf("%s: the page of the call: %+v, %v", wish, v, err)
+			}
+			fine(t, w.DenyCallback(ctx, clerk.StaffSession, c.ID))
+			if v := l.view(); v.State != map[reissue.Wish]reissue.State{reissue.Token: reissue.Withdrawn, reissue.Service: reissue.Done}[wish] || v.Order != nil {
+				t.Errorf("%s: it is %s", wish, v.State)
+			}
+		}
+	})
+}
+
+// The right number, the denial and "nobody answered", all at once from two pages of the member who calls: one outcome, in which a denial is the last word, and the fraud desk hears of it only where she has denied it.
 func TestACallBackHasOneOutcome(t *testing.T) {
 	t.Parallel()
 	testkit.Each(t, func(t *testing.T, w *testkit.World) {
@@ -534,7 +746,7 @@ func TestACallBackHasOneOutcome(t *testing.T) {
 			c := l.awaits(reissue.Token)
 			_, err := w.ShowCallback(ctx, clerk.StaffSession, c.ID)
 			fine(t, err)
-			together(6, func(i int) error {
+			errs := together(6, func(i int) error {
 				switch i % 3 {
 				case 0:
 					return nodes[i%2].ProveCallback(ctx, clerk.StaffSession, c.ID, c.Digits)
@@ -551,7 +763,13 @@ func TestACallBackHasOneOutcome(t *testing.T) {
 			if v.Reason == phone.Denied {
 				denied++
 			}
-			if ordered := l.order() == nil; ordered != (v.State == phone.Proved) {
+			if (errs[1] == nil || errs[4] == nil) != v.Denied() {
+				t.Errorf("round %d: the denials are answered %v and %v, the call is %s %s", n, errs[1], errs[4], v.State, v.Reason)
+			}
+			if said := done(t, w, l, audit.PhoneEvent, clerk); said > v.Missed+1 {
+				t.Errorf("round %d: %d entries", n, said)
+			}
+			if ordered := l.order() == nil; ordered != (v.State == phone.Proved && !v.Denied()) {
 				t.Errorf("round %d: the call is %s %s, and she orders: %t", n, v.State, v.Reason, ordered)
 			}
 		}

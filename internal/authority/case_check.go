@@ -183,5 +183,8 @@ func (d *deed) decline(ctx context.Context, s StaffSession, row db.ReleaseReques
 	if err := store.Must(d.Queries.DeclineRelease(ctx, db.DeclineReleaseParams{ID: row.ID, Checker: s.Staff, Said: sealed, ChangedAt: store.Micros(d.now), Version: row.Version, Was: row.State})); err != nil || row.Customer == "" {
 		return err
 	}
+	if len(row.Sealed) > 0 && len(row.RequestHash) == 0 { // tied to an account by a clerk who may have taken the wrong one: its holder was told of nothing
+		return nil
+	}
 	return d.tellAll(ctx, row.Customer, "release_declined", nil)
 }

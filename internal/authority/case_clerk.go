@@ -260,7 +260,7 @@ func (a *Authority) SubmitCase(ctx context.Context, s StaffSession, id string, v
 			return err
 		}
 		d.detail = map[string]string{"items": joined(clean.Items), "checks": joined(clean.Checks), "issue": joined(clean.Issue), "hash": hex.EncodeToString(hash)}
-		if len(row.Sealed) > 0 { // tied to her account by the clerk, who has now compared
+		if len(row.Sealed) > 0 && len(row.RequestHash) == 0 { // tied to her account by the clerk, who has now compared, and sent for the first time
 			if err := d.tellObject(ctx, row.Customer, "release_received", row.ID, nil); err != nil {
 				return err
 			}

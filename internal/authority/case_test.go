@@ -90,7 +90,7 @@ func TestAReleaseRequestFromPaperToPhone(t *testing.T) {
 		}
 		mailed(t, w, "release_received")
 		c := b.seen(b.clerk, id)
-		if !c.MayEdit || c.MayDecide || c.Shown != "" || c.Account != "101 普通 ***4567" || c.Mail != "***e.jp" || !strings.HasSuffix(c.Phone, "1234") || strings.Contains(fmt.Sprintf("%+v", c), "0901234") {
+		if !c.MayEdit || c.MayDecide || c.Shown != "" || c.Account != "101 普通 ***4567" || c.Mail != "***o1@***" || !strings.HasSuffix(c.Phone, "1234") || strings.Contains(fmt.Sprintf("%+v", c), "0901234") {
 			t.Errorf("the clerk sees %+v", c)
 		}
 		desk := looked(release.TokenRevoke, release.Downloads, release.Phone)

@@ -19,6 +19,14 @@ import (
 // errRepeated says that a proof has been used before. It is no refusal of the deed that it comes from: a request that is sent again leaves no second trace.
 var errRepeated = errors.New("a proof that has been used")
 
+// unrepeated is the answer to whoever does once more what she has done: that of the first time.
+func unrepeated(err error) error {
+	if errors.Is(err, errRepeated) {
+		return nil
+	}
+	return err
+}
+
 // choice is a customer's signed answer whose signature holds, with what it was found to be about, and the place for what it leads to.
 type choice struct {
 	ctx       context.Context

@@ -52,6 +52,9 @@ func (a *Authority) LookUp(ctx context.Context, s StaffSession, l Look) (id stri
 	}
 	err = a.atDesk(ctx, s, staff.CustomerLook, audit.CustomerLook, func(ctx context.Context, d *deed) error {
 		d.detail = map[string]string{"by": string(l.By)}
+		if l.By == ByLoginID { // in the trail "login" is the password
+			d.detail["by"] = "login_id"
+		}
 		bucket, err := d.countLook(ctx, s)
 		if err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
+	"github.com/inkan-auth/inkan/internal/domain/incident"
 	orders "github.com/inkan-auth/inkan/internal/domain/order"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
@@ -446,9 +447,19 @@ func prepareRestart(ctx context.Context, d *deed, body json.RawMessage) (string,
 	return prepareToGoOn(ctx, d, body, problem.ServiceRunning, func(c db.Customer) int64 { return c.StoppedAt })
 }
 
-// prepareTransfers says since when her transfers are stopped.
+// prepareTransfers says since when her transfers are stopped. What she has reported must have been looked into first: while the fraud desk has it open, nothing goes on.
 func prepareTransfers(ctx context.Context, d *deed, body json.RawMessage) (string, map[string]string, error) {
-	return prepareToGoOn(ctx, d, body, problem.TransfersRunning, func(c db.Customer) int64 { return c.TransfersStoppedAt })
+	target, detail, err := prepareToGoOn(ctx, d, body, problem.TransfersRunning, func(c db.Customer) int64 { return c.TransfersStoppedAt })
+	if err != nil {
+		return "", nil, err
+	}
+	incidents, err := d.IncidentsOf(ctx, db.IncidentsOfParams{Customer: target, ID: afterAll(ident.Incident), Limit: 50})
+	for _, i := range incidents {
+		if i.Kind == string(incident.Reported) && i.ClosedAt == 0 {
+			return "", nil, problem.New(problem.IncidentOpen)
+		}
+	}
+	return target, detail, err
 }
 
 // prepareToGoOn reads whom an order to let go on is about; since is when she was stopped, and goesOn the refusal where she was not.

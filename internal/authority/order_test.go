@@ -7,6 +7,7 @@ import (
 
 	"github.com/inkan-auth/inkan/internal/authority"
 	"github.com/inkan-auth/inkan/internal/domain/audit"
+	"github.com/inkan-auth/inkan/internal/domain/incident"
 	"github.com/inkan-auth/inkan/internal/domain/order"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
@@ -130,6 +131,15 @@ func TestTransfersGoOnByTwo(t *testing.T) {
 		report()
 		_, err = ask(w.SignedIn(staff.Auditor))
 		want(t, "an auditor asks", err, problem.Forbidden)
+		_, err = ask(desk)
+		want(t, "before anybody has looked into it", err, problem.IncidentOpen)
+		looked := func() {
+			t.Helper()
+			id := queue(t, desk)[incident.Reported][0].ID
+			want(t, "taking it", w.TakeIncident(ctx, desk.StaffSession, id, ""), "")
+			want(t, "closing it", w.CloseIncident(ctx, desk.StaffSession, id, incident.FalseAlarm, "ご本人の思い違い"), "")
+		}
+		looked()
 		first, err := ask(desk)
 		want(t, "asking", err, "")
 		_, err = w.CheckOrder(ctx, desk.StaffSession, first.ID, first.Hash, true, "")
@@ -139,6 +149,9 @@ func TestTransfersGoOnByTwo(t *testing.T) {
 		want(t, "the operator lets them go on", w.ResumeTransfers(ctx, p.ref), "")
 		w.Clock.Move(time.Minute)
 		report()
+		_, err = w.CheckOrder(ctx, checker.StaffSession, first.ID, first.Hash, true, "")
+		want(t, "carrying out what was asked for the stop before, while the new one is open", err, problem.IncidentOpen)
+		looked()
 		_, err = w.CheckOrder(ctx, checker.StaffSession, first.ID, first.Hash, true, "")
 		want(t, "carrying out what was asked for the stop before", err, problem.OrderStale)
 		want(t, "withdrawing it", w.WithdrawOrder(ctx, desk.StaffSession, first.ID), "")

@@ -143,9 +143,6 @@ func (a *Authority) LoginPasskey(ctx context.Context, v Visit, binding string, r
 		if err != nil {
 			return err
 		}
-		if c.State != string(customer.Active) { // whoever comes by her passkey has proved who she is
-			return problem.New(problem.ServiceStopped)
-		}
 		switch at := store.Passkey(now); at.ShownState(d.now) {
 		case passkey.Active:
 		case passkey.Resting:
@@ -154,6 +151,9 @@ func (a *Authority) LoginPasskey(ctx context.Context, v Visit, binding string, r
 			return problem.New(problem.PasskeyHeld)
 		default:
 			return problem.New(problem.PasskeyRefused)
+		}
+		if c.State != string(customer.Active) { // whoever comes by a passkey that is good has proved who she is
+			return problem.New(problem.ServiceStopped)
 		}
 		used, err := store.Once(d.UsePasskey(ctx, db.UsePasskeyParams{ID: p.ID, Counter: int64(use.Counter), BackedUp: use.BackedUp, UsedAt: store.Micros(d.now), UsedDevice: v.Actor.Device}))
 		if err != nil {

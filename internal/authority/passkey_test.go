@@ -215,7 +215,7 @@ func TestObjectionStopsTheService(t *testing.T) {
 		_, err := w.SessionOf(ctx, b.Cookie.Session)
 		want(t, "the session", err, problem.SessionOver)
 		_, err = logInWith(w, testkit.Visit(authority.PC), device)
-		want(t, "login with the passkey", err, problem.ServiceStopped)
+		want(t, "the passkey that she objected to, while all stands still", err, problem.PasskeyHeld)
 		other := &testkit.Browser{W: w, Visit: testkit.Visit(authority.PC)}
 		want(t, "login with the password", other.Password(id, testkit.Login), problem.LoginRefused)
 

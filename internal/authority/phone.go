@@ -273,7 +273,7 @@ func (d *deed) endPhone(ctx context.Context, row db.PhoneCheck, on phone.Event, 
 	if to == phone.Proved {
 		_, err = d.StretchReissue(ctx, db.StretchReissueParams{ID: row.Object, ExpiresAt: store.Micros(d.now.Add(d.a.Rules().PhoneCallbackProof))})
 	} else {
-		_, err = d.UnstretchReissue(ctx, db.UnstretchReissueParams{ID: row.Object, Span: d.a.Rules().ReissueWindow.Microseconds()})
+		_, err = d.UnstretchReissue(ctx, db.UnstretchReissueParams{ID: row.Object, Span: d.a.Rules().ReissueWindow.Microseconds(), Now: store.Micros(d.now)})
 	}
 	return err
 }
@@ -388,6 +388,8 @@ func (d *deed) tryPhoneCode(ctx context.Context, row db.PhoneCheck, code string)
 		return err
 	}
 	switch {
+	case row.State == string(phone.Proved) && row.Way == string(phone.StaffCallback):
+		return d.provedBefore(row)
 	case row.State == string(phone.Proved):
 		return clearTries(ctx, d.Queries, row.Customer, phoneFactor, "")
 	case slices.Contains(phone.Final, phoneState(row, d.now)):

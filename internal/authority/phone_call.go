@@ -30,6 +30,9 @@ func (a *Authority) PhoneEvent(ctx context.Context, by audit.Actor, e phone.Happ
 	if err != nil {
 		return reply, err
 	}
+	if by.Kind == audit.Staff { // what came of her own call she says at the console
+		return reply, a.writeRefusal(ctx, &deed{a: a, now: now, by: by, action: audit.PhoneEvent}, problem.New(problem.Forbidden))
+	}
 	if e.ID == "" || len(e.ID) > 200 || len(e.Call) > 200 || len(e.From) > 64 || len(e.Digits) > 64 || e.At.Sub(now).Abs() > eventSkew {
 		return reply, problem.New(problem.Malformed, "field", "event")
 	}

@@ -42,7 +42,7 @@ type ReissueView struct {
 
 // CalledBack says that staff have reached her for this re-issue.
 func (v ReissueView) CalledBack() bool {
-	return v.Check != nil && v.Check.Way == phone.StaffCallback && v.Check.State == phone.Proved
+	return v.Check != nil && v.Check.Way == phone.StaffCallback && v.Check.State == phone.Proved && v.Check.Reason == ""
 }
 
 // CardsChecked says whether cash cards can be checked here at all: without the bank's core the road begins at the branch.

@@ -50,6 +50,9 @@ func (a *Authority) OrderReissue(ctx context.Context, v Visit, cookie string) (e
 		if r.Phone = at; !r.Proved(d.now, a.Rules().ReissueWindow, a.phoneWindow(way)) {
 			return problem.New(problem.ReissueOver)
 		}
+		if err := d.endCall(ctx, r.ID, phone.Replaced); err != nil { // another way was faster
+			return err
+		}
 		if err := store.Must(d.PhoneReissue(ctx, db.PhoneReissueParams{ID: r.ID, PhoneAt: store.Micros(at), Now: store.Micros(d.now)})); err != nil {
 			return err
 		}
@@ -106,16 +109,19 @@ func (d *deed) endReissue(ctx context.Context, r reissue.Reissue, on reissue.Eve
 	if !ok {
 		return problem.New(problem.Conflict)
 	}
-	check, err := d.OpenPhoneCheck(ctx, r.ID)
-	if notNone(err) != nil {
+	if err := d.endCall(ctx, r.ID, phone.Withdrawn); err != nil {
 		return err
 	}
-	if check.Way == string(phone.StaffCallback) { // nobody is called for what is over
-		if err := d.failPhone(ctx, check, phone.Withdrawn); err != nil {
-			return err
-		}
-	}
 	return store.Must(d.EndReissue(ctx, db.EndReissueParams{ID: r.ID, State: string(to), EndedAt: store.Micros(d.now), State_2: string(r.State)}))
+}
+
+// endCall ends the call of staff that is awaited for a re-issue, before the re-issue itself is written: nobody is called for what is over or goes on without the call.
+func (d *deed) endCall(ctx context.Context, reissueID string, why phone.Reason) error {
+	check, err := d.OpenPhoneCheck(ctx, reissueID)
+	if err != nil || check.Way != string(phone.StaffCallback) {
+		return notNone(err)
+	}
+	return d.failPhone(ctx, check, why)
 }
 
 // withdrawReissues ends every re-issue of a customer, and the call of staff that she waits for.

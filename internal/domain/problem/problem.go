@@ -98,6 +98,7 @@ const (
 	ServiceRunning   Kind = "service-running"   // It is not stopped.
 	TransfersRunning Kind = "transfers-running" // They are not stopped.
 	Unchanged        Kind = "unchanged"         // What is asked for is so already.
+	IncidentOpen     Kind = "incident-open"     // What she has reported was not looked into yet.
 	ReleaseRefused   Kind = "release-refused"   // The form is not filled in; values: field.
 	ReleaseNone      Kind = "release-none"      // No request has this number.
 
@@ -153,7 +154,7 @@ func Kinds() []Kind {
 		StartRefused, StartBurnt, AddressRefused, MailTooSoon, TransactionNone, TransactionPending, TransactionDecided, TransactionExpired, TransactionCancelled,
 		TransactionNotApproved, TransactionConsumed, TransactionLapsed, TransactionAuthOff, TransfersStopped, FieldsRefused, PermitMismatch, DecisionRefused,
 		OfflineWrong, OfflineBlocked, OfflineUnfit, IdempotencyConflict, PasskeyRefused, PasskeyResting, PasskeyHeld, PasskeysUsedUp, ApprovalNeeded, CodeRefused, CodeBurnt,
-		CardRefused, ReissueOver, ServiceRunning, TransfersRunning, Unchanged, ReleaseRefused, ReleaseNone, PhoneNone, PhoneRecent, PhoneOff, PhoneLimit, PhoneBusy, PhoneRefused, PhoneOver, CallbackFirst,
+		CardRefused, ReissueOver, ServiceRunning, TransfersRunning, Unchanged, IncidentOpen, ReleaseRefused, ReleaseNone, PhoneNone, PhoneRecent, PhoneOff, PhoneLimit, PhoneBusy, PhoneRefused, PhoneOver, CallbackFirst,
 		ObjectionRefused, ObjectionLate, PasskeyCopyable, StaffLinkRefused, StaffUnconfirmed, StaffSuspended, StaffWordWrong, StaffWordBurnt, StaffSecondPerson,
 		OrderOwn, OrderOpen, OrderOver, OrderStale, OrderMaker, LookFirst, LooksUsedUp, RevealsUsedUp, RegistrationsFrozen, TransfersFrozen, StaffSelf, StaffLast, PolicyRefused, CaseIncomplete, CaseMoved, CaseStale, CaseUntied, AccountNone, ScanRefused, LetterNone, IncidentOver, ExportWide, ExportSecond}))
 }

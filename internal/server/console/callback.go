@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/inkan-auth/inkan/internal/authority"
+	"github.com/inkan-auth/inkan/internal/domain/phone"
 	"github.com/inkan-auth/inkan/internal/domain/problem"
 	"github.com/inkan-auth/inkan/internal/domain/staff"
 )
@@ -97,8 +98,13 @@ func (s *Server) afterCallback(w http.ResponseWriter, r *http.Request, on author
 	return nil
 }
 
+// proveCallback takes the number. What cannot be one costs no try, as on the customer's pages.
 func (s *Server) proveCallback(w http.ResponseWriter, r *http.Request, on authority.StaffSession) error {
-	return s.afterCallback(w, r, on, s.Authority.ProveCallback(r.Context(), on, r.PathValue("id"), plainDigits(r.PostFormValue("number"))), "")
+	number := plainDigits(r.PostFormValue("number"))
+	if len(number) != phone.CodeDigits {
+		return s.refusedCallback(w, r, on, problem.New(problem.CodeForm, "field", "number"))
+	}
+	return s.afterCallback(w, r, on, s.Authority.ProveCallback(r.Context(), on, r.PathValue("id"), number), "")
 }
 
 func (s *Server) missCallback(w http.ResponseWriter, r *http.Request, on authority.StaffSession) error {

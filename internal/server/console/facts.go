@@ -17,7 +17,7 @@ var unsaid = map[string]bool{"hash": true, "check": true, "enrolment": true, "er
 var factRooms = map[string][]string{
 	"act": {"act."}, "first_act": {"act."}, "action": {"act."},
 	"items": {"case.item."}, "checks": {"case.check."}, "issue": {"case.issue."}, "what": {"case.issue."}, "reason": {"case.reason."},
-	"role": {"role."}, "way": {"customer.way."}, "purpose": {"customer.enrolment."}, "wish": {"customer.reissue."}, "why": {"customer.why."}, "kind": {"order.kind."},
+	"which": {"which."}, "initial": {"initial."}, "role": {"role."}, "way": {"customer.way."}, "purpose": {"customer.enrolment."}, "wish": {"customer.reissue."}, "why": {"customer.why."}, "kind": {"order.kind."},
 }
 
 // Facts are the small facts of an entry or an incident, in one order, as far as a person can read them.

@@ -36,7 +36,7 @@ func TestFactsAreSaidInWords(t *testing.T) {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}
-		for _, m := range regexp.MustCompile(`[dD]etail(?:: +| = )map\[string\]string\{([^}]*)\}|d\.detail(\["[a-z_]+"\])`).FindAllStringSubmatch(string(b), -1) {
+		for _, m := range regexp.MustCompile(`(?:[dD]etail(?:: +| = )|stopBy\(.*)map\[string\]string\{([^}]*)\}|d\.detail(\["[a-z_]+"\])`).FindAllStringSubmatch(string(b), -1) {
 			for _, key := range regexp.MustCompile(`(?:^|, )"([a-z_]+)":|\["([a-z_]+)"\]`).FindAllStringSubmatch(m[1]+m[2], -1) {
 				facts[key[1]+key[2]] = true
 			}
@@ -45,11 +45,9 @@ func TestFactsAreSaidInWords(t *testing.T) {
 	if len(facts) < 40 {
 		t.Fatalf("only %d facts are found: %v", len(facts), facts)
 	}
-	words := map[string][]string{"by": {"inc", "rel", "ord", "tel", string(authority.StopByLogin), string(authority.StopByConfirm), string(authority.StopByCode)}, "on": {"yes", "no"}, "lane": {"stranger", "known"}, "verification": {string(transaction.ByWebAuthn), "none", "pin"}, "which": {"both"}}
+	words := map[string][]string{"by": {"inc", "rel", "ord", "tel", string(authority.StopByLogin), string(authority.StopByConfirm), string(authority.StopByCode)}, "on": {"yes", "no"}, "lane": {"stranger", "known"}, "verification": {string(transaction.ByWebAuthn), "none", "pin"}, "which": {"login", "confirm", "both"}, "initial": {"yes"}}
 	add := func(key string, all ...string) { words[key] = append(words[key], all...) }
-	for _, w := range authority.LookWays {
-		add("by", string(w))
-	}
+	add("by", string(authority.ByAccount), string(authority.ByRef), "login_id")
 	for _, r := range staff.Roles {
 		add("role", string(r))
 	}
@@ -94,6 +92,11 @@ func TestFactsAreSaidInWords(t *testing.T) {
 				if v.factWord(key, word) == "" {
 					t.Errorf("%s: %q of the fact %s is not said", lang, word, key)
 				}
+			}
+		}
+		for _, same := range [][4]string{{"which", "login", "factor", "login_password"}, {"which", "confirm", "factor", "confirm_password"}, {"by", string(authority.StopByLogin), "factor", "login_password"}, {"by", string(authority.StopByConfirm), "factor", "confirm_password"}, {"by", string(authority.StopByCode), "factor", "otp"}} {
+			if a, b := v.factWord(same[0], same[1]), v.Factor(same[3]); !strings.EqualFold(a, b) {
+				t.Errorf("%s: %s of %s is said as %q, it is %q", lang, same[1], same[0], a, b)
 			}
 		}
 		if got := v.Facts(map[string]string{"words": "bank login", "hash": "ab", "items": "otp_lock downloads", "by": "customer staff", "from": "2026-11-23T00:00:00Z", "maker": "stf_01h455vb4pex5vsknk084sn02q"}); len(got) != 5 || got[4].Value != "bank login" || !strings.Contains(got[2].Value, "、") {

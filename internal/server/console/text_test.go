@@ -79,6 +79,9 @@ func TestEveryTextUsed(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?:print|T\() ?"([a-z_]+(?:[.-][a-z_]+)*[.-])"`).FindAllStringSubmatch(source.String(), -1) {
 		joined = append(joined, m[1])
 	}
+	for _, rooms := range factRooms {
+		joined = append(joined, rooms...)
+	}
 	for _, r := range staff.Roles {
 		if !v.has("role." + string(r)) {
 			t.Errorf("the role %s has no name", r)

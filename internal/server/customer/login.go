@@ -128,7 +128,15 @@ func (s *Server) showResync(w http.ResponseWriter, r *http.Request, on authority
 
 // resync sets the clock and goes back to where the next code logs in.
 func (s *Server) resync(w http.ResponseWriter, r *http.Request, on authority.Session) error {
-	if err := s.Authority.Resync(r.Context(), on, digits(r.PostFormValue("first")), digits(r.PostFormValue("second"))); err != nil {
+	first, err := typedCode(r, "first")
+	if err != nil {
+		return err
+	}
+	second, err := typedCode(r, "second")
+	if err != nil {
+		return err
+	}
+	if err := s.Authority.Resync(r.Context(), on, first, second); err != nil {
 		return err
 	}
 	if err := s.say(w, "resync"); err != nil {
@@ -181,13 +189,17 @@ func (s *Server) passwords(w http.ResponseWriter, r *http.Request, on authority.
 	if err := again(r, "new_confirm", "confirm"); err != nil {
 		return err
 	}
+	c, err := s.Authority.CustomerOf(r.Context(), on)
+	if err != nil {
+		return err
+	}
 	form := func(name string) []byte { return []byte(r.PostFormValue(name)) }
 	cookie, err := s.Authority.SetFirstPasswords(r.Context(), on, form("confirm"), form("new_login"), form("new_confirm"))
 	if err != nil {
 		return err
 	}
 	web.SetCookies(w, cookie)
-	if err := s.say(w, "passwords"); err != nil {
+	if err := s.say(w, "passwords"+firstPasswords{c.LoginInitial, c.ConfirmInitial}.Which()); err != nil {
 		return err
 	}
 	if on, err = s.Authority.SessionOf(r.Context(), cookie.Session); err != nil {

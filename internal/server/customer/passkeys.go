@@ -217,7 +217,11 @@ func (s *Server) errandState(w http.ResponseWriter, r *http.Request, on authorit
 }
 
 func (s *Server) proveErrand(w http.ResponseWriter, r *http.Request, on authority.Session) error {
-	if err := s.Authority.ProveByMail(r.Context(), on, r.PathValue("errand"), digits(r.PostFormValue("mailed"))); err != nil {
+	code, err := typedCode(r, "mailed")
+	if err != nil {
+		return err
+	}
+	if err := s.Authority.ProveByMail(r.Context(), on, r.PathValue("errand"), code); err != nil {
 		return err
 	}
 	s.to(w, r, errandPage(r.PathValue("errand")))

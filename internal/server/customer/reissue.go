@@ -141,6 +141,8 @@ func (s *Server) reissuePage(w http.ResponseWriter, r *http.Request) error {
 			d.ReissueView, d.Step = view, stepOf(view)
 			if view.State == reissue.Open && (d.Step == reissueWait || view.CalledBack()) { // she may close the browser and come back
 				setReissue(w, cookie, v.Left(view.Expires))
+			} else if view.State != reissue.Open { // what lasted for the call ends with the browser again
+				setReissue(w, cookie, 0)
 			}
 		}
 	}

@@ -171,6 +171,7 @@ func TestEveryTextUsed(t *testing.T) {
 	add("factor.", "phone", "card")
 	for _, f := range []firstPasswords{{true, true}, {true, false}, {false, true}} {
 		add("passwords.", "lead"+f.Which(), "do"+f.Which())
+		add("said.passwords", f.Which())
 	}
 	for _, key := range x.Keys("ja", "customer") {
 		if strings.HasPrefix(key, "act.") {

@@ -58,6 +58,7 @@ var statuses = map[problem.Kind]int{
 	problem.ServiceRunning:   http.StatusConflict,
 	problem.TransfersRunning: http.StatusConflict,
 	problem.Unchanged:        http.StatusConflict,
+	problem.IncidentOpen:     http.StatusConflict,
 	problem.ReleaseRefused:   http.StatusUnprocessableEntity,
 	problem.ReleaseNone:      http.StatusNotFound,
 

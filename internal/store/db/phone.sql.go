@@ -18,6 +18,24 @@ func (q *Queries) DeleteOldPhoneChecks(ctx context.Context, endedAt int64) error
 	return err
 }
 
+const denyPhoneCheck = `-- name: DenyPhoneCheck :execrows
+UPDATE phone_check SET reason = 'denied', ended_at = $2 WHERE id = $1 AND way = 'staff_callback' AND ended_at > 0 AND reason <> 'denied'
+`
+
+type DenyPhoneCheckParams struct {
+	ID      string
+	EndedAt int64
+}
+
+// A denial counts after the end of a check too, and is the last word about it: it ends with that, and what was proved by it is proved no more.
+func (q *Queries) DenyPhoneCheck(ctx context.Context, arg DenyPhoneCheckParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, denyPhoneCheck, arg.ID, arg.EndedAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const endPhoneCheck = `-- name: EndPhoneCheck :execrows
 UPDATE phone_check SET state = $2, reason = $3, ended_at = $4, call = $5, code_sealed = $6 WHERE id = $1 AND state IN ('waiting', 'ringing', 'answered')
 `
@@ -231,7 +249,8 @@ func (q *Queries) OpenCallbackOf(ctx context.Context, customer string) (PhoneChe
 }
 
 const openCallbacks = `-- name: OpenCallbacks :many
-SELECT id, customer, object, way, state, reason, language, number_mac, code_sealed, call, created_at, expires_at, ended_at, caller, shown_at, missed, missed_at FROM phone_check WHERE way = 'staff_callback' AND state = 'waiting' AND expires_at > CAST($1 AS BIGINT) AND id > $2 ORDER BY id LIMIT $3
+SELECT p.id, p.customer, p.object, p.way, p.state, p.reason, p.language, p.number_mac, p.code_sealed, p.call, p.created_at, p.expires_at, p.ended_at, p.caller, p.shown_at, p.missed, p.missed_at FROM phone_check p WHERE p.way = 'staff_callback' AND p.state = 'waiting' AND p.expires_at > CAST($1 AS BIGINT) AND p.id > $2
+  AND p.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) ORDER BY p.id LIMIT $3
 `
 
 type OpenCallbacksParams struct {
@@ -340,7 +359,7 @@ func (q *Queries) PhoneCheckByID(ctx context.Context, id string) (PhoneCheck, er
 }
 
 const phoneProvedSince = `-- name: PhoneProvedSince :one
-SELECT ended_at, way FROM phone_check WHERE object = $1 AND state = 'proved' AND ended_at >= $2
+SELECT ended_at, way FROM phone_check WHERE object = $1 AND state = 'proved' AND reason = '' AND ended_at >= $2
   AND created_at > (SELECT c.phone_since FROM customer c WHERE c.id = phone_check.customer)
   AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) ORDER BY ended_at DESC LIMIT 1
 `

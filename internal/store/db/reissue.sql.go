@@ -323,17 +323,18 @@ func (q *Queries) StretchReissue(ctx context.Context, arg StretchReissueParams) 
 }
 
 const unstretchReissue = `-- name: UnstretchReissue :execrows
-UPDATE reissue SET expires_at = card_at + CAST($2 AS BIGINT) WHERE id = $1 AND state = 'open'
+UPDATE reissue SET expires_at = card_at + CAST($2 AS BIGINT) WHERE id = $1 AND state = 'open' AND expires_at > CAST($3 AS BIGINT)
 `
 
 type UnstretchReissueParams struct {
 	ID   string
 	Span int64
+	Now  int64
 }
 
-// Where nothing came of it, it ends when it would have ended anyway.
+// Where nothing came of it, it ends when it would have ended anyway. One that has expired is not opened again.
 func (q *Queries) UnstretchReissue(ctx context.Context, arg UnstretchReissueParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, unstretchReissue, arg.ID, arg.Span)
+	result, err := q.db.ExecContext(ctx, unstretchReissue, arg.ID, arg.Span, arg.Now)
 	if err != nil {
 		return 0, err
 	}

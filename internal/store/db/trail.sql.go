@@ -9,6 +9,54 @@ import (
 	"context"
 )
 
+const callsBy = `-- name: CallsBy :many
+SELECT id, at, actor_kind, actor, action, customer, object, outcome, reason, device, source, detail, sealed_at FROM audit_entry WHERE customer = $1 AND id >= $3 AND actor_kind = 'staff' AND actor = $2 AND action = 'phone.event' AND outcome = 'done' ORDER BY id
+`
+
+type CallsByParams struct {
+	Customer string
+	Actor    string
+	Since    string
+}
+
+// What a member has written down about calls to a customer.
+func (q *Queries) CallsBy(ctx context.Context, arg CallsByParams) ([]AuditEntry, error) {
+	rows, err := q.db.QueryContext(ctx, callsBy, arg.Customer, arg.Actor, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditEntry
+	for rows.Next() {
+		var i AuditEntry
+		if err := rows.Scan(
+			&i.ID,
+			&i.At,
+			&i.ActorKind,
+			&i.Actor,
+			&i.Action,
+			&i.Customer,
+			&i.Object,
+			&i.Outcome,
+			&i.Reason,
+			&i.Device,
+			&i.Source,
+			&i.Detail,
+			&i.SealedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const dueOutbox = `-- name: DueOutbox :many
 SELECT id, customer, topic, address, sealed, state, created_at, due_at, expires_at, lease_until, tries, ended_at, reason FROM outbox WHERE state = 'waiting' AND due_at <= $1 AND lease_until <= $1
     AND CAST(CASE WHEN topic IN ('wake', 'event', 'login_ended', 'call', 'sms') THEN topic ELSE '' END AS TEXT) = CAST($2 AS TEXT)

@@ -27,11 +27,15 @@ UPDATE phone_check SET state = $2, reason = $3, ended_at = $4, call = $5, code_s
 -- name: WaitingOnNumber :one
 SELECT * FROM phone_check WHERE number_mac = $1 AND way = 'call_in' AND state = 'waiting';
 
+-- name: DenyPhoneCheck :execrows
+-- A denial counts after the end of a check too, and is the last word about it: it ends with that, and what was proved by it is proved no more.
+UPDATE phone_check SET reason = 'denied', ended_at = $2 WHERE id = $1 AND way = 'staff_callback' AND ended_at > 0 AND reason <> 'denied';
+
 -- name: ProvedByCall :one
 SELECT * FROM phone_check WHERE number_mac = $1 AND way = 'call_in' AND state = 'proved' AND call = $2;
 
 -- name: PhoneProvedSince :one
-SELECT ended_at, way FROM phone_check WHERE object = $1 AND state = 'proved' AND ended_at >= $2
+SELECT ended_at, way FROM phone_check WHERE object = $1 AND state = 'proved' AND reason = '' AND ended_at >= $2
   AND created_at > (SELECT c.phone_since FROM customer c WHERE c.id = phone_check.customer)
   AND created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) ORDER BY ended_at DESC LIMIT 1;
 
@@ -39,7 +43,8 @@ SELECT ended_at, way FROM phone_check WHERE object = $1 AND state = 'proved' AND
 SELECT * FROM phone_check WHERE state IN ('waiting', 'ringing', 'answered') AND expires_at <= $1 ORDER BY expires_at LIMIT $2;
 
 -- name: OpenCallbacks :many
-SELECT * FROM phone_check WHERE way = 'staff_callback' AND state = 'waiting' AND expires_at > CAST(sqlc.arg(now) AS BIGINT) AND id > sqlc.arg(after) ORDER BY id LIMIT sqlc.arg(most);
+SELECT p.* FROM phone_check p WHERE p.way = 'staff_callback' AND p.state = 'waiting' AND p.expires_at > CAST(sqlc.arg(now) AS BIGINT) AND p.id > sqlc.arg(after)
+  AND p.created_at > (SELECT f.not_before FROM fence f WHERE f.id = 1) ORDER BY p.id LIMIT sqlc.arg(most);
 
 -- name: OpenCallbackOf :one
 SELECT * FROM phone_check WHERE customer = $1 AND way = 'staff_callback' AND state = 'waiting';

@@ -25,8 +25,8 @@ UPDATE reissue SET card_at = $2 WHERE id = $1 AND state = 'open' AND expires_at 
 UPDATE reissue SET expires_at = $2 WHERE id = $1 AND state = 'open';
 
 -- name: UnstretchReissue :execrows
--- Where nothing came of it, it ends when it would have ended anyway.
-UPDATE reissue SET expires_at = card_at + CAST(sqlc.arg(span) AS BIGINT) WHERE id = $1 AND state = 'open';
+-- Where nothing came of it, it ends when it would have ended anyway. One that has expired is not opened again.
+UPDATE reissue SET expires_at = card_at + CAST(sqlc.arg(span) AS BIGINT) WHERE id = $1 AND state = 'open' AND expires_at > CAST(sqlc.arg(now) AS BIGINT);
 
 -- name: OrderReissue :execrows
 UPDATE reissue SET state = 'ordered', enrolment = $2, expires_at = $3 WHERE id = $1 AND state = 'open' AND expires_at > CAST(sqlc.arg(now) AS BIGINT);

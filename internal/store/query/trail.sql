@@ -5,6 +5,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0);
 -- name: EntriesOf :many
 SELECT * FROM audit_entry WHERE customer = $1 AND id < $2 ORDER BY id DESC LIMIT $3;
 
+-- name: CallsBy :many
+-- What a member has written down about calls to a customer.
+SELECT * FROM audit_entry WHERE customer = $1 AND id >= sqlc.arg(since) AND actor_kind = 'staff' AND actor = $2 AND action = 'phone.event' AND outcome = 'done' ORDER BY id;
+
 -- name: InsertOutbox :exec
 INSERT INTO outbox (id, customer, topic, address, sealed, state, created_at, due_at, expires_at, lease_until, tries, ended_at, reason)
 VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $6, $7, 0, 0, 0, '');
