@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/inkan-auth/inkan/internal/domain/audit"
 	"github.com/inkan-auth/inkan/internal/domain/customer"
 	"github.com/inkan-auth/inkan/internal/domain/ident"
@@ -56,7 +58,7 @@ func (a *Authority) CheckCustomer(ctx context.Context, n NewCustomer) error {
 			return ErrImport{field, "must be an argon2id (v=19, at most 256 MiB and 16 passes) or bcrypt (cost at most 14) string"}
 		}
 	}
-	if n.Phone != "" && !dialled.MatchString(n.Phone) { // also one that proves nothing, as of another country, may be what the bank knows
+	if n.Phone != "" && !dialled.MatchString(norm.NFKC.String(n.Phone)) { // also one that proves nothing, as of another country, may be what the bank knows
 		return ErrImport{"phone", "is not a telephone number"}
 	}
 	if n.Branch+n.AccountType+n.AccountNumber != "" { // whoever has none cannot prove herself by her cash card
