@@ -91,7 +91,7 @@ func TestPasskeyFromTheApprovalToTheRemoval(t *testing.T) {
 	// By the button, with the browser's own offer waiting beside it.
 	desk.presence(key, false)
 	desk.logOut(d)
-	desk.goTo(d.url("bank", "/"))
+	desk.front(d)
 	desk.click("form[action='/login'] button")
 	desk.at("/login")
 	desk.see("form[data-passkey-use]")

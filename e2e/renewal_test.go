@@ -79,6 +79,7 @@ func TestRenewalBeforeAndAfterTheDate(t *testing.T) {
 	home := phone.open(t, ctx, "home", true) // the phone, whatever is open on it
 	hand := home.beside("phone", phone)
 	d.tokenOn(desk, hand, taro)
+	hand.cut.Store(true) // what the open app asks while the server is started again meets nobody
 	d.stop(syscall.SIGTERM)
 	d.more = nil // from now on tokens live for three years
 	d.start()

@@ -20,7 +20,7 @@ var (
 // logIn goes from the bank's front page to where the password leads.
 func (b *tab) logIn(d *demo, p person) {
 	b.t.Helper()
-	b.goTo(d.url("bank", "/"))
+	b.front(d)
 	b.look("bank")
 	b.click("form[action='/login'] button")
 	b.at("/login")

@@ -310,7 +310,36 @@ func (b *tab) where() string {
 	return u
 }
 
-func (b *tab) goTo(url string) { b.t.Helper(); b.must(chromedp.Navigate(url)) }
+// goTo opens an address. A page that is just going on by itself breaks that off: whoever typed the address types it again.
+func (b *tab) goTo(url string) {
+	b.t.Helper()
+	for try := 1; ; try++ {
+		ctx, cancel := context.WithTimeout(b.ctx, patience)
+		err := chromedp.Do(ctx, chromedp.Navigate(url))
+		cancel()
+		if err == nil {
+			return
+		}
+		if try == 5 || !strings.Contains(err.Error(), "ERR_ABORTED") {
+			b.failed()
+			b.t.Fatalf("%s to %s: %v", b.tag, url, err)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// front opens the bank's first page, which leads on while the bank has not yet been told that the last login has ended.
+func (b *tab) front(d *demo) {
+	b.t.Helper()
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(250 * time.Millisecond) {
+		b.goTo(d.url("bank", "/"))
+		if u, _, _ := strings.Cut(b.where(), "?"); u == d.url("bank", "/") {
+			return
+		}
+	}
+	b.failed()
+	b.t.Fatalf("%s: the bank still shows a login that has ended", b.tag)
+}
 
 func css(s string) chromedp.CSS { return chromedp.CSS(s) }
 
