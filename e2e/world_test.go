@@ -181,7 +181,7 @@ func browser(t *testing.T, profile string, extra ...chromedp.ExecAllocatorOption
 	t.Cleanup(cancelAlloc)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
-	ctx, cancelTime := context.WithTimeout(ctx, 8*time.Minute)
+	ctx, cancelTime := context.WithTimeout(ctx, 20*time.Minute)
 	t.Cleanup(cancelTime)
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("starting Chromium: %v", err)
@@ -293,7 +293,7 @@ func (b *tab) become(d device) {
 }
 
 // patience is how long a step may take. It is no measure of anything: a machine that has much else to do is slow, and a test must not fail for it.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 func (b *tab) must(a chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
